@@ -160,7 +160,8 @@ class NaNRule(Enum):
     """Which code a NaN becomes when converting.
 
     CANONICAL: the format's canonical NaN (default where one exists). SIGNED: the canonical NaN with the sign of the
-    input (ml_dtypes). ALL_ONES: every field bit one, sign kept (torch, binary8 e5m2). RAISE: `NaNError` (default where
+    input (ml_dtypes). ALL_ONES: every bit below the sign one, sign clear (PTX: 0x7F). SIGNED_ALL_ONES: the same with the
+    sign of the input (torch e5m2). RAISE: `NaNError` (default where
     the format has no NaN). ZERO, NEGATIVE_ZERO, MAX, MIN: that code, whatever the sign. OPPOSITE_ZERO: the zero of the
     other sign (ml_dtypes for FP4 and FP6).
     """
@@ -174,6 +175,7 @@ class NaNRule(Enum):
     MAX = 6
     MIN = 7
     OPPOSITE_ZERO = 8
+    SIGNED_ALL_ONES = 9
 
     @classmethod
     def parse(cls, value: NaNRule | str, argument: str = "nan") -> NaNRule:

@@ -1,7 +1,7 @@
 """Formats: which real number each code stands for. Pure Python and NumPy tables; never imports numba."""
 
 from . import catalog  # noqa: F401  (fills the registry)
-from .base import Format, Successor
+from .base import Format
 from .codebook import CodebookFormat, FourthRootsFormat
 from .exponent import ExponentFormat
 from .floating import FloatFormat, P3109Format, Specials
@@ -26,7 +26,6 @@ __all__ = [
     "P3109Format",
     "PositFormat",
     "Specials",
-    "Successor",
     "TakumFormat",
     "TakumLogFormat",
     "Unpacked",

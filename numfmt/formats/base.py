@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ from ..rounding import NaNRule, Overflow, Rounding
 from .real import Real, compare, nearest_binary64
 from .unpacked import Kind, Unpacked
 
-__all__ = ["ContiguousCodes", "Format", "Successor", "code_dtype"]
+__all__ = ["ContiguousCodes", "Format", "code_dtype"]
 
 #: Widest format whose whole value table is built.
 TABLE_BITS = 16
@@ -31,13 +31,6 @@ def code_dtype(bits: int) -> np.dtype[Any]:
     dtype('uint8')
     """
     return np.dtype(next(d for w, d in ((8, "u1"), (16, "u2"), (32, "u4"), (64, "u8")) if bits <= w))
-
-
-class Successor(NamedTuple):
-    """The value that would follow an end of the range if the exponent were unbounded, and whether its code is even."""
-
-    value: Fraction
-    is_even: bool
 
 
 class ContiguousCodes(Sequence[int]):
@@ -98,13 +91,16 @@ class Format(ABC):
         return (low + high) / 2
 
     @property
-    def above_max(self) -> Successor | None:
-        """What follows the largest finite value; None: magnitudes beyond it round to it, and nothing overflows."""
+    def above_max(self) -> Fraction | None:
+        """The value that would follow the largest finite one if the exponent were unbounded.
+
+        None: larger magnitudes round to the largest value, and nothing overflows.
+        """
         return None
 
     @property
-    def below_min(self) -> Successor | None:
-        """What precedes the smallest (most negative) finite value."""
+    def below_min(self) -> Fraction | None:
+        """The value that would precede the smallest (most negative) one."""
         return None
 
     @property

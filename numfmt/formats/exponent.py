@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from ..errors import ArgumentError
 from ..rounding import Overflow, Rounding
-from .base import Format, Successor
+from .base import Format
 from .unpacked import Unpacked
 
 __all__ = ["ExponentFormat"]
@@ -55,8 +55,8 @@ class ExponentFormat(Format):
         return Unpacked.finite(0, 1, code - self.bias)
 
     @property
-    def above_max(self) -> Successor:
-        return Successor(Fraction(2) ** (self.code_count - 1 - self.bias), False)
+    def above_max(self) -> Fraction:
+        return Fraction(2) ** (self.code_count - 1 - self.bias)
 
     @property
     def field_widths(self) -> tuple[tuple[str, int], ...]:

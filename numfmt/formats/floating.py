@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy.typing as npt
 
 from ..errors import ArgumentError
 from ..rounding import NaNRule, Overflow, Rounding
-from .base import ContiguousCodes, Format, Successor
+from .base import ContiguousCodes, Format
 from .unpacked import Unpacked
 
 __all__ = ["BARE_FINITE", "FloatFormat", "MinifloatBase", "P3109Format", "Specials"]
@@ -65,15 +66,12 @@ class MinifloatBase(Format):
         return Unpacked.finite(sign, t + (1 << self.mantissa_bits), x - self.bias - self.mantissa_bits)
 
     @cached_property
-    def above_max(self) -> Successor:
-        step = self.max_magnitude + 1
-        return Successor(self.magnitude_value(step).value, step % 2 == 0)
+    def above_max(self) -> Fraction:
+        return self.magnitude_value(self.max_magnitude + 1).value
 
     @cached_property
-    def below_min(self) -> Successor:
-        if self.signed:
-            return Successor(-self.above_max.value, self.above_max.is_even)
-        return Successor(-self.magnitude_value(self._smallest_magnitude).value, self._smallest_magnitude % 2 == 0)
+    def below_min(self) -> Fraction:
+        return -self.above_max if self.signed else -self.magnitude_value(self._smallest_magnitude).value
 
     @property
     def _smallest_magnitude(self) -> int:
@@ -150,8 +148,9 @@ class MinifloatBase(Format):
         nan = self.nan_code
         if nan is None or rule is NaNRule.CANONICAL or not self.signed or nan >= self.sign_weight:
             return nan
-        code = self.sign_weight - 1 if rule is NaNRule.ALL_ONES else nan
-        return code + self.sign_weight if negative else code
+        ones = rule in (NaNRule.ALL_ONES, NaNRule.SIGNED_ALL_ONES)
+        code = self.sign_weight - 1 if ones else nan
+        return code + self.sign_weight if negative and rule is not NaNRule.ALL_ONES else code
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from ..rounding import Overflow, Rounding
-from .base import Format, Successor
+from .base import Format
 from .unpacked import Unpacked
 
 __all__ = ["HiFloat8Format"]
@@ -72,13 +72,13 @@ class HiFloat8Format(Format):
         return Unpacked.finite(sign, (1 << mantissa_bits) + mantissa, exponent - mantissa_bits)
 
     @property
-    def above_max(self) -> Successor:
+    def above_max(self) -> Fraction:
         # 0x6F would have been 1.5 * 2**15.
-        return Successor(Fraction(49152), False)
+        return Fraction(49152)
 
     @property
-    def below_min(self) -> Successor:
-        return Successor(Fraction(-49152), False)
+    def below_min(self) -> Fraction:
+        return Fraction(-49152)
 
     def fields_of(self, code: int) -> tuple[tuple[str, str], ...]:
         text = f"{code:08b}"

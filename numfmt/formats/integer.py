@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import ArgumentError, FormatNameError
-from .base import ContiguousCodes, Format, Successor
+from .base import ContiguousCodes, Format
 from .unpacked import Unpacked
 
 __all__ = ["IntFormat", "parse_q_format"]
@@ -78,12 +78,12 @@ class IntFormat(Format):
         return -self.max_int if self.sign_magnitude or self.narrow else -self.max_int - 1
 
     @property
-    def above_max(self) -> Successor:
-        return Successor(self._scaled(self.max_int + 1), True)
+    def above_max(self) -> Fraction:
+        return self._scaled(self.max_int + 1)
 
     @property
-    def below_min(self) -> Successor:
-        return Successor(self._scaled(self.min_int - 1), self.min_int % 2 != 0)
+    def below_min(self) -> Fraction:
+        return self._scaled(self.min_int - 1)
 
     def _scaled(self, integer: int) -> Fraction:
         return Fraction(integer) * Fraction(2) ** -self.frac_bits

@@ -1,0 +1,89 @@
+"""Integers and fixed point: round x * 2**frac_bits once, then clamp, wrap or refuse."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import types
+
+from ._jit import inline
+from .bits import CODE_OUT, F32_IN, F64_IN, U64_IN, bits_of_f32, bits_of_f64
+from .random import random_bits
+from .rounding import STOCHASTIC_A, round_shift, round_shift_random
+
+U64, I64 = np.uint64, np.int64
+CLAMP, WRAP, REFUSE = range(3)
+TWOS_COMPLEMENT, SIGN_MAGNITUDE = range(2)
+#: Magnitudes are capped here: far beyond any 32-bit code, small enough for int64. Low bits above 2**53 stay exact.
+CAP_BITS = 62
+
+
+@inline
+def rounded_magnitude(u, negative, source_mantissa, source_bias, frac_bits, mode, random, width):
+    """|x| * 2**frac_bits rounded to an integer modulo 2**62, and whether it is really larger than that."""
+    e = I64(u >> U64(source_mantissa))
+    significand = u & ((U64(1) << U64(source_mantissa)) - U64(1))
+    if e > 0:
+        significand |= U64(1) << U64(source_mantissa)
+    else:
+        e = I64(1)
+    exponent = e - I64(source_bias + source_mantissa - frac_bits)  # value = significand * 2**exponent
+    huge = False
+    if exponent >= 0:
+        huge = significand != U64(0) and exponent > I64(CAP_BITS - source_mantissa - 1)
+        left = min(exponent, I64(63))
+        magnitude = (significand << U64(left)) & ((U64(1) << U64(CAP_BITS)) - U64(1))
+        if exponent > 63:
+            magnitude = U64(0)
+    else:
+        shift = -exponent
+        if mode >= STOCHASTIC_A:
+            magnitude = round_shift_random(significand, U64(min(shift, I64(100))), U64(0), mode, random, width)
+        else:
+            magnitude = round_shift(significand, U64(min(shift, I64(56))), U64(0), negative, mode)
+    return magnitude, huge
+
+
+def make_encode_integer(source_bits, code_bytes, digest):
+    """Encoder with run-time parameters: p = (frac_bits, min, max, bits, layout, overflow, mode, nan_pos, nan_neg, inf_pos, inf_neg)."""
+    if source_bits == 32:
+        bits_of, source, source_mantissa, source_bias = bits_of_f32, F32_IN, 23, 127
+    else:
+        bits_of, source, source_mantissa, source_bias = bits_of_f64, F64_IN, 52, 1023
+    infinity = ((source_bias << 1) + 1) << source_mantissa
+    sign_shift = source_bits - 1
+    mask = (1 << sign_shift) - 1
+
+    def encode(x, codes, p, kind, given, width, seed, start):
+        flags = I64(0 * digest)
+        frac_bits, lowest, highest, bits, layout, overflow, mode = p[0], p[1], p[2], p[3], p[4], p[5], p[6]
+        wrap = (I64(1) << bits) - I64(1)
+        for i in range(x.size):
+            v = U64(bits_of(x[i]))
+            u = v & U64(mask)
+            negative = (v >> U64(sign_shift)) != U64(0)
+            random = U64(0)
+            if mode >= STOCHASTIC_A:
+                random = random_bits(kind, given, seed, start, i, width)
+            magnitude, huge = rounded_magnitude(u, negative, source_mantissa, source_bias, frac_bits, mode, random, width)
+            q = -I64(magnitude) if negative else I64(magnitude)
+            over = q > highest or q < lowest or huge
+            if over and overflow != WRAP:
+                q = lowest if negative else highest
+                if overflow == REFUSE:
+                    flags |= I64(2)
+            code = q & wrap
+            if layout == SIGN_MAGNITUDE:
+                code = I64(magnitude) if not over else highest
+                code |= (I64(1) << (bits - I64(1))) if negative else I64(0)
+            if u > U64(infinity):
+                code = p[8] if negative else p[7]
+            elif u == U64(infinity):
+                code = p[10] if negative else p[9]
+            if code < 0:
+                flags |= -code
+                code = I64(0)
+            codes[i] = code
+        return flags
+
+    arguments = (source, CODE_OUT[code_bytes], types.int64[::1], types.int64, U64_IN, types.int64, types.uint64, types.uint64)
+    return encode, [types.int64(*arguments)]
