@@ -1,0 +1,122 @@
+"""What a conversion did to the data: counts and errors, computed from the input and the result."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .formats.base import Format
+
+__all__ = ["ConversionReport", "conversion_report"]
+
+_CHUNK = 1 << 18
+
+
+@dataclass(frozen=True)
+class ConversionReport:
+    """Counts and errors of one conversion.
+
+    Attributes
+    ----------
+    format : str
+        Name of the format.
+    elements : int
+        Number of elements.
+    saturated : int
+        Elements beyond the format's range (infinities included) that became a finite value.
+    overflowed : int
+        Elements that were not NaN and became infinity or NaN, unless they were that infinity already.
+    flushed : int
+        Non-zero elements that became zero.
+    subnormal : int
+        Non-zero results below the smallest normal number.
+    nan : int
+        NaN elements.
+    mse : float
+        Mean squared error over the elements finite before and after.
+    sqnr_db : float
+        10 log10 of signal power over error power, the same elements; infinite when nothing was rounded.
+    max_abs_error, max_rel_error : float
+        Largest absolute error, and largest error relative to the element (zeros left out).
+    """
+
+    format: str
+    elements: int
+    saturated: int
+    overflowed: int
+    flushed: int
+    subnormal: int
+    nan: int
+    mse: float
+    sqnr_db: float
+    max_abs_error: float
+    max_rel_error: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields as a dictionary of plain Python numbers."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.format}: {self.elements} elements, {self.saturated} saturated, {self.overflowed} overflowed, "
+            f"{self.flushed} flushed to zero, {self.subnormal} subnormal, {self.nan} NaN; SQNR {self.sqnr_db:.2f} dB, "
+            f"MSE {self.mse:.3e}, largest error {self.max_abs_error:.3e} (relative {self.max_rel_error:.3e})"
+        )
+
+
+class ReportSums:
+    """Accumulates a report chunk by chunk, so that arrays larger than memory can be measured."""
+
+    def __init__(self, fmt: Format) -> None:
+        self.fmt = fmt
+        self.counts = np.zeros(6, np.int64)
+        self.signal = self.noise = 0.0
+        self.used = 0
+        self.max_abs = self.max_rel = 0.0
+
+    def add(self, x: npt.NDArray[Any], y: npt.NDArray[Any]) -> None:
+        """Count flat `x` and its converted values `y`."""
+        with np.errstate(all="ignore"):
+            x, y = x.astype(np.float64), y.astype(np.float64)
+            low, high, normal = float(self.fmt.min), float(self.fmt.max), float(self.fmt.smallest_normal)
+            nan, finite = np.isnan(x), np.isfinite(y)
+            self.counts += (
+                x.size,
+                np.count_nonzero(((x > high) | (x < low)) & finite),
+                np.count_nonzero(~nan & ~finite & (x != y)),
+                np.count_nonzero((x != 0) & ~nan & (y == 0)),
+                np.count_nonzero((y != 0) & (np.abs(y) < normal)),
+                np.count_nonzero(nan),
+            )
+            use = np.isfinite(x) & finite
+            if not use.all():
+                x, y = x[use], y[use]
+            error = np.abs(x - y)
+            self.used += x.size
+            self.signal += float(np.dot(x, x))
+            self.noise += float(np.dot(error, error))
+            if x.size:
+                self.max_abs = max(self.max_abs, float(error.max()))
+                relative = error[x != 0] / np.abs(x[x != 0])
+                self.max_rel = max(self.max_rel, float(relative.max(initial=0.0)))
+
+    def report(self) -> ConversionReport:
+        """The report of everything added."""
+        with np.errstate(all="ignore"):
+            sqnr = float(10 * np.log10(np.float64(self.signal) / self.noise)) if self.signal else float("nan")
+            mse = self.noise / self.used if self.used else float("nan")
+        return ConversionReport(
+            self.fmt.name, *(int(c) for c in self.counts), mse, float("inf") if self.noise == 0 else sqnr, self.max_abs, self.max_rel
+        )
+
+
+def conversion_report(fmt: Format, x: npt.NDArray[Any], y: npt.NDArray[Any]) -> ConversionReport:
+    """The report of data `x` that became `y` in `fmt`."""
+    sums = ReportSums(fmt)
+    flat_x, flat_y = x.reshape(-1), y.reshape(-1)
+    for at in range(0, flat_x.size, _CHUNK):
+        sums.add(flat_x[at : at + _CHUNK], flat_y[at : at + _CHUNK])
+    return sums.report()
