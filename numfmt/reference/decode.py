@@ -1,4 +1,4 @@
-"""The value of a code, family by family, written from the standards a second time and sharing nothing with `value_of`."""
+"""The value of a code, family by family, written from the standards a second time, apart from `value_of`."""
 
 from __future__ import annotations
 
@@ -120,7 +120,8 @@ def _posit(code: int, bits: int, es: int) -> Fraction | float:
     rest = text[run + 1 :]
     exponent = int(rest[:es].ljust(es, "0") or "0", 2)
     fraction = rest[es:]
-    value = (1 + Fraction(int(fraction or "0", 2), 2 ** len(fraction))) * Fraction(2) ** (k * 2**es + exponent)
+    scale = (k << es) + exponent
+    value = (1 + Fraction(int(fraction or "0", 2), 2 ** len(fraction))) * Fraction(2) ** scale
     return -value if negative else value
 
 

@@ -1,7 +1,7 @@
 """Where a real number lies among the values of a format: its two neighbours, and its position between them.
 
-One function per family, each from its standard's own description: P3109's RoundToPrecision for the floats, truncation of
-the infinite encoding string for posits and takums, scaled integers, floor of the logarithm, or the list of values.
+One function per family, each from its standard's own description: P3109's RoundToPrecision for the floats, truncation
+of the infinite encoding string for posits and takums, scaled integers, floor of the logarithm, or the list of values.
 """
 
 from __future__ import annotations
@@ -75,20 +75,20 @@ def floor_log2(x: Fraction) -> int:
     return e if Fraction(2) ** e <= x else e - 1
 
 
-# ---- floats and P3109 ----------------------------------------------------------------------------------------------------
+# ---- floats and P3109 ----------------------------------------------------------------------------------------------
 
 
 def magnitude_limit(fmt: FloatFormat | P3109Format) -> int:
     """The code of the largest finite magnitude."""
     if isinstance(fmt, P3109Format):
-        top = 2 ** (fmt.K - 1) if fmt.signed else 2**fmt.K - 1  # the NaN, just above infinity or the largest value
+        top = 1 << (fmt.K - 1) if fmt.signed else (1 << fmt.K) - 1  # the NaN, just above infinity or the largest value
         return top - (2 if fmt.extended else 1)
-    top = 2 ** (fmt.E + fmt.M) - 1
-    return top - {Specials.IEEE: 2**fmt.M, Specials.FN: 1}.get(fmt.specials, 0)
+    top = (1 << (fmt.E + fmt.M)) - 1
+    return top - {Specials.IEEE: 1 << fmt.M, Specials.FN: 1}.get(fmt.specials, 0)
 
 
 def _float(x: Fraction, fmt: FloatFormat | P3109Format) -> Place:
-    """P3109 v4.0 RoundToPrecision: Q = max(floor(log2 |X|), 1 - B) - P + 1, significand |X| * 2**-Q, code of its floor."""
+    """P3109 v4.0 RoundToPrecision: Q = max(floor(log2 |X|), 1 - B) - P + 1, significand |X| * 2**-Q."""
     p, b, magnitude = fmt.precision, fmt.bias, abs(x)
     normal = Fraction(2) ** (1 - b)
     limit, negative = magnitude_limit(fmt), x < 0
@@ -112,7 +112,7 @@ def _float(x: Fraction, fmt: FloatFormat | P3109Format) -> Place:
     return Place(pack(index), pack(index + 1), nu, _sign(nu - HALF), code_is_even)
 
 
-# ---- integers and powers of two --------------------------------------------------------------------------------------------
+# ---- integers and powers of two ------------------------------------------------------------------------------------
 
 
 def _integer(x: Fraction, fmt: IntFormat, wrap: bool) -> Place:
@@ -123,13 +123,13 @@ def _integer(x: Fraction, fmt: IntFormat, wrap: bool) -> Place:
     def pack(magnitude: int) -> int | None:
         integer = -magnitude if negative else magnitude
         if wrap:
-            return integer % 2**n
+            return integer % (1 << n)
         if not fmt.signed:
             return integer if 0 <= integer < 2**n else None
         smallest = -(2 ** (n - 1)) + int(fmt.narrow or fmt.sign_magnitude)
         if not smallest <= integer < 2 ** (n - 1):
             return None
-        return magnitude + 2 ** (n - 1) * negative if fmt.sign_magnitude else integer % 2**n
+        return magnitude + (negative << (n - 1)) if fmt.sign_magnitude else integer % (1 << n)
 
     nu = scaled - whole
     return Place(pack(whole), pack(whole + 1), nu, _sign(nu - HALF), whole % 2 == 0)
@@ -147,11 +147,11 @@ def _exponent(x: Fraction, fmt: ExponentFormat) -> Place:
     return Place(inner, outer, nu, _sign(nu - HALF), code % 2 == 0)
 
 
-# ---- posits and takums: the string rule --------------------------------------------------------------------------------------
+# ---- posits and takums: the string rule ----------------------------------------------------------------------------
 
 
 def _posit_string(x: Fraction, fmt: PositFormat) -> tuple[str, Fraction]:
-    """The leading bits of the unlimited posit of x > 0 after its sign bit, and the rest as a fraction of the last one."""
+    """The leading bits of the unlimited posit of x > 0 after its sign bit, and the rest as a fraction."""
     scale = floor_log2(x)
     k, e = divmod(scale, 2**fmt.es)
     regime = "1" * (k + 1) + "0" if k >= 0 else "0" * -k + "1"
@@ -189,7 +189,7 @@ def _string_parts(x: Fraction, fmt: Format, precision: int) -> tuple[str, Fracti
 
 
 def _string(x: Fraction, fmt: PositFormat | TakumFormat | TakumLogFormat) -> Place:
-    """Cut the infinite string of |x| after n - 1 bits; nearest switches where the rest is one half (string u followed by 1).
+    """Cut the infinite string of |x| after n - 1 bits; nearest switches where the rest is one half.
 
     Posit Standard 2022 section 4.1: |x| >= maxpos gives maxpos, and nearest never gives 0 or NaR for a non-zero x.
     """
@@ -243,15 +243,15 @@ def _magnitude(code: int, fmt: Format) -> Fraction:
     return value
 
 
-# ---- LNS -------------------------------------------------------------------------------------------------------------------
+# ---- LNS -----------------------------------------------------------------------------------------------------------
 
 
 def _lns(x: Fraction, fmt: LnsFormat) -> Place:
-    """floor(2 * 2**r * log2 |x|) tells the exponent L and its half: |x|**(2 * 2**r) against powers of two, in integers."""
+    """floor(2 * 2**r * log2 |x|), from |x|**(2 * 2**r) in integers, is twice the exponent L and the half of its step."""
     n, k, magnitude, negative = fmt.bits, 2**fmt.frac_bits, abs(x), x < 0
     scale = floor_log2(magnitude)
     halves = floor_log2((magnitude / Fraction(2) ** scale) ** (2 * k)) + scale * 2 * k
-    lowest = -(2 ** (n - 2))
+    lowest = -(1 << (n - 2))
     exponent, upper_half = divmod(halves, 2)
     if exponent >= -lowest - 1:
         return Place.exactly(-lowest - 1 + negative * 2 ** (n - 1))
@@ -259,7 +259,7 @@ def _lns(x: Fraction, fmt: LnsFormat) -> Place:
         exponent, upper_half = lowest, 0
 
     def pack(number: int) -> int:
-        return -lowest if number == lowest else number % 2 ** (n - 1) + negative * 2 ** (n - 1)
+        return -lowest if number == lowest else number % (1 << (n - 1)) + (negative << (n - 1))
 
     exact = magnitude == Fraction(2) ** scale and exponent > lowest
     inner = pack(exponent)
@@ -273,12 +273,12 @@ def _nu_lns(magnitude: Fraction, exponent: int, lowest: int, fmt: LnsFormat) -> 
     return (magnitude - low) / (_magnitude((exponent + 1) % field, fmt) - low)
 
 
-# ---- lists of values -------------------------------------------------------------------------------------------------------
+# ---- lists of values -----------------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=1024)
-def _listing(fmt: Format) -> tuple[Sequence[Fraction], Sequence[int]]:
-    """Distinct finite values in order, and the lowest code of each (-0 left to the caller)."""
+@lru_cache(maxsize=2048)
+def _listing(fmt: Format, negative: bool) -> tuple[Sequence[Fraction], Sequence[int]]:
+    """Distinct finite values in order with the lowest code of each; for negative numbers zero is -0 if there is one."""
     found: dict[Fraction, int] = {}
     if isinstance(fmt, HiFloat8Format):
         for code, magnitude in HIF8_MAGNITUDES.items():
@@ -287,38 +287,47 @@ def _listing(fmt: Format) -> tuple[Sequence[Fraction], Sequence[int]]:
         # What 0x6F would have been, were it not infinity: values from here on overflow.
         found |= {Fraction(49152): 0x6F, Fraction(-49152): 0xEF}
     else:
-        for code in range(fmt.code_count):
-            value = decode(code, fmt)
-            if isinstance(value, Fraction):
-                found.setdefault(value, code)
-            elif value == 0:
-                found.setdefault(Fraction(0), code)
+        decoded = [(decode(code, fmt), code) for code in range(fmt.code_count)]
+        zeros = [(Fraction(0), code) for value, code in decoded if isinstance(value, float) and value == 0]
+        numbers = [(value, code) for value, code in decoded if isinstance(value, Fraction)]
+        for value, code in zeros + numbers if negative else numbers + zeros:
+            found.setdefault(value, code)
     values = sorted(found)
     return values, [found[v] for v in values]
 
 
 def _listed(x: Fraction, fmt: Format) -> Place:
-    """HiF8, codebooks and families of the user's own: neighbours in the list of values, nearest switches at the middle."""
-    values, codes = _listing(fmt)
+    """HiF8, codebooks and families of the user's own: neighbours in the list of values."""
+    values, codes = _listing(fmt, x < 0)
     rank = bisect_right(values, x) - 1
     if rank < 0 or rank == len(values) - 1:
-        return _listed_end(x, fmt, values[0] if rank < 0 else values[-1], codes[0] if rank < 0 else codes[-1])
+        end = 0 if rank < 0 else -1
+        return _listed_end(x, fmt, values[end], codes[end])
     if values[rank] == x:
         return _hif8_overflow(Place.exactly(codes[rank]), fmt)
     low, high = values[rank], values[rank + 1]
-    middle = (low + high) / 2
-    if isinstance(fmt, CodebookFormat) and fmt.float32_breakpoints:
-        middle = _binary32(middle)
     crosses = low < 0 < high
     outward = 1 if low >= 0 or crosses else -1
     inner, outer = (rank, rank + 1) if outward == 1 else (rank + 1, rank)
     nu = (x - values[inner]) / (values[outer] - values[inner])
-    found = Place(codes[inner], codes[outer], nu, _sign(x - middle) * outward, codes[inner] % 2 == 0, crosses)
-    return _hif8_overflow(found, fmt)
+    side = _sign(x - _middle(fmt, low, high, codes[rank], codes[rank + 1])) * outward
+    return _hif8_overflow(Place(codes[inner], codes[outer], nu, side, codes[inner] % 2 == 0, crosses), fmt)
+
+
+def _middle(fmt: Format, low: Fraction, high: Fraction, lower: int, upper: int) -> Fraction:
+    """Where nearest switches: half-way, or that number as a binary32 constant, or where a user's family says."""
+    middle = (low + high) / 2
+    if isinstance(fmt, CodebookFormat) and fmt.float32_breakpoints:
+        return _binary32(middle)
+    if isinstance(fmt, (CodebookFormat, HiFloat8Format)):
+        return middle
+    stated = fmt.breakpoint(lower, upper)
+    assert isinstance(stated, Fraction)
+    return stated
 
 
 def _listed_end(x: Fraction, fmt: Format, end: Fraction, code: int) -> Place:
-    """Beyond the list: codebooks take the end; HiF8 overflows; a user's family says what would follow."""
+    """At or beyond the ends: codebooks take the end; HiF8 overflows; a user's family says what would follow."""
     if isinstance(fmt, HiFloat8Format):
         return Place(None, None, Fraction(0), -1, True)
     successor = fmt.above_max if x >= end else fmt.below_min

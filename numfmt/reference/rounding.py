@@ -1,7 +1,7 @@
 """The rounding rules once more, written from the standards' sentences: the witness of ``numfmt.rounding``.
 
-A non-zero magnitude that is no value of the format lies between two neighbours, the inner one (smaller magnitude) and the
-outer one. `rounds_outward` chooses; `outward_count` says how many of the 2**N random integers choose the outer one.
+A non-zero magnitude that is no value of the format lies between two neighbours, the inner one (smaller magnitude) and
+the outer one. `rounds_outward` chooses; `outward_count` says how many of the 2**N random integers choose the outer one.
 """
 
 from __future__ import annotations
@@ -61,27 +61,27 @@ def rounds_outward(
     r, n = random
     # P3109 v4.0 RoundToPrecision, StochasticA / StochasticB / StochasticC.
     if rounding is Rounding.STOCHASTIC_A:
-        return floor(nu * 2**n) + r >= 2**n
+        return floor(nu * (1 << n)) + r >= 1 << n
     if rounding is Rounding.STOCHASTIC_B:
-        return floor(nu * 2 ** (n + 1)) + 2 * r + 1 >= 2 ** (n + 1)
-    return _nearest_even_integer(nu * 2**n) + r >= 2**n
+        return floor(nu * (2 << n)) + 2 * r + 1 >= 2 << n
+    return _nearest_even_integer(nu * (1 << n)) + r >= 1 << n
 
 
 def outward_count(rounding: Rounding, nu: Fraction, width: int) -> int:
     """How many of the ``2**width`` random integers R round a value at position `nu` outward, in closed form.
 
-    A: R >= 2**N - floor(nu * 2**N). B: 2R >= 2**(N+1) - 1 - F with F = floor(nu * 2**(N+1)), which ceil(F / 2) values of
-    R meet. C: R >= 2**N - RNE(nu * 2**N).
+    A: R >= 2**N - floor(nu * 2**N). B: 2R >= 2**(N+1) - 1 - F with F = floor(nu * 2**(N+1)), which ceil(F / 2) values
+    of R meet. C: R >= 2**N - RNE(nu * 2**N).
 
     >>> [outward_count(mode, Fraction(3, 8), 1) for mode in list(Rounding)[10:]]
     [0, 1, 1]
     """
     if rounding is Rounding.STOCHASTIC_A:
-        return floor(nu * 2**width)
+        return floor(nu * (1 << width))
     if rounding is Rounding.STOCHASTIC_B:
-        return (floor(nu * 2 ** (width + 1)) + 1) // 2
+        return (floor(nu * (2 << width)) + 1) // 2
     if rounding is Rounding.STOCHASTIC_C:
-        return _nearest_even_integer(nu * 2**width)
+        return _nearest_even_integer(nu * (1 << width))
     raise ArgumentError(f"rounding must be stochastic_a, stochastic_b or stochastic_c, got {rounding.name.lower()}")
 
 
