@@ -5,33 +5,38 @@
 array([1.015625e-01, 4.480000e+02])
 """
 
-from . import errors, formats
-from ._api import cast, decode, encode, quantize, warmup
-from ._array import Encoded
-from ._report import ConversionReport
-from .facts import FormatInfo, finfo
-from .formats import (
-    CodebookFormat,
-    ExponentFormat,
-    FloatFormat,
-    Format,
-    FourthRootsFormat,
-    HiFloat8Format,
-    IntFormat,
-    Kind,
-    LnsFormat,
-    P3109Format,
-    PositFormat,
-    Specials,
-    TakumFormat,
-    TakumLogFormat,
-    Unpacked,
-    get,
-    names,
-    register,
-)
-from .profiles import Difference, Profile, Rule, compare_profiles, profile_names
-from .rounding import HashRandom, NaNRule, Overflow, PhiloxRandom, RandomBits, Rounding
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import errors, formats
+    from ._api import cast, decode, encode, quantize, warmup
+    from ._array import Encoded
+    from ._report import ConversionReport
+    from .facts import FormatInfo, finfo
+    from .formats import (
+        CodebookFormat,
+        ExponentFormat,
+        FloatFormat,
+        Format,
+        FourthRootsFormat,
+        HiFloat8Format,
+        IntFormat,
+        Kind,
+        LnsFormat,
+        P3109Format,
+        PositFormat,
+        Specials,
+        TakumFormat,
+        TakumLogFormat,
+        Unpacked,
+        get,
+        names,
+        register,
+    )
+    from .profiles import Difference, Profile, Rule, compare_profiles, profile_names
+    from .rounding import HashRandom, NaNRule, Overflow, PhiloxRandom, RandomBits, Rounding
 
 __version__ = "0.1.0"
 
@@ -78,3 +83,32 @@ __all__ = [
     "register",
     "warmup",
 ]
+
+# Names are imported when first used (PEP 562): `import numfmt` costs nothing that is not needed.
+_HOME = {
+    "_api": "cast decode encode quantize warmup",
+    "_array": "Encoded",
+    "_report": "ConversionReport",
+    "facts": "FormatInfo finfo",
+    "formats": "CodebookFormat ExponentFormat FloatFormat Format FourthRootsFormat HiFloat8Format IntFormat Kind LnsFormat P3109Format PositFormat Specials TakumFormat TakumLogFormat Unpacked get names register",
+    "profiles": "Difference Profile Rule compare_profiles profile_names",
+    "rounding": "HashRandom NaNRule Overflow PhiloxRandom RandomBits Rounding",
+}
+_MODULE_OF = {name: module for module, members in _HOME.items() for name in members.split()}
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name in _MODULE_OF:
+        value = getattr(import_module(f".{_MODULE_OF[name]}", __name__), name)
+    elif name in ("errors", "formats"):
+        value = import_module(f".{name}", __name__)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -20,6 +20,7 @@ from .formats.random import RandomSource, parse_random, random_integers
 from .formats.registry import get
 from .formats.unpacked import Kind
 from .profiles import resolve_policy
+from .rounding import NaNRule, Overflow, Rounding
 
 
 __all__ = ["cast", "decode", "encode", "quantize", "warmup"]
@@ -82,22 +83,10 @@ def encode(
     >>> encode(500.0, "fp8_e4m3fn", overflow="nonsaturating")
     Encoded(nan, 'fp8_e4m3fn')
     """
-    if (
-        type(x) is np.ndarray
-        and rounding is None
-        and overflow is None
-        and nan is None
-        and profile is None
-        and random is None
-        and not report
-        and isinstance(fmt, Format)
-    ):
-        run = fmt.__dict__.get("_default_run")
-        if run is not None and x.dtype == _F32 and x.flags.carray and out is None:
-            codes = np.empty(x.shape, run[1])
-            flags = run[0](x, codes) if x.ndim == 1 else run[0](x.reshape(-1), codes.reshape(-1))
-            if not flags:
-                return Encoded._wrap(codes, fmt)
+    if type(x) is np.ndarray and random is None and not report and isinstance(fmt, Format):
+        codes = _fast(fmt, "_encode_runs", x, out, rounding, overflow, nan, profile)
+        if codes is not None:
+            return Encoded._wrap(codes, fmt)
     fmt = get(fmt)
     if isinstance(x, Encoded):
         return cast(
@@ -113,16 +102,43 @@ def encode(
     codes = _out_array(out, reals.array.shape, fmt.code_dtype)
     _encode_reals(reals, fmt, policy, source, codes)
     e = Encoded._wrap(codes, fmt)
-    if rounding is overflow is nan is profile is random is None:
-        _remember(fmt, policy)
+    if source is None:
+        _remember(fmt, "_encode_runs", policy, encode_plan(fmt, policy, _F32), (rounding, overflow, nan, profile))
     return (e, conversion_report(fmt, reals.array, np.asarray(decode(e, dtype=_report_dtype(fmt))))) if report else e
 
 
-def _remember(fmt: Format, policy: Policy) -> None:
-    """Let later default calls with float32 arrays skip the argument checks, once a kernel is there."""
-    plan = encode_plan(fmt, policy, _F32)
+def _fast(fmt: Format, kind: str, x: Array, out: Any, *options: Any) -> Array | None:
+    """A repeated call with contiguous float32 data: straight to its kernel. None means the full path must be taken."""
+    runs = fmt.__dict__.get(kind)
+    if runs is None or x.dtype is not _F32:
+        return None
+    try:
+        run = runs.get(options)
+    except TypeError:  # an option that cannot be hashed: the full path says what is wrong with it
+        return None
+    if run is None or not x.flags.carray:
+        return None
+    kernel, dtype = run
+    if out is None:
+        out = np.empty(x.shape, dtype)
+    elif (
+        type(out) is not np.ndarray
+        or out.dtype is not dtype
+        or out.shape != x.shape
+        or not out.flags.carray
+        or (out is not x and np.may_share_memory(x, out))
+    ):
+        return None
+    flags = kernel(x, out) if x.ndim == 1 else kernel(x.reshape(-1), out.reshape(-1))
+    return None if flags else out
+
+
+def _remember(fmt: Format, kind: str, policy: Policy, plan: Any, options: tuple[Any, ...]) -> None:
+    """Let later calls with the same options skip the argument checks, once their kernel is there."""
     if plan.bound and policy.negative == "overflow":
-        fmt.__dict__["_default_run"] = (plan.kernel, fmt.code_dtype)
+        runs = fmt.__dict__.setdefault(kind, {})
+        if len(runs) < 256 and all(o is None or isinstance(o, (str, Rounding, Overflow, NaNRule)) for o in options):
+            runs[options] = (plan.fast, fmt.code_dtype if kind == "_encode_runs" else _F32)
 
 
 def _report_dtype(fmt: Format) -> np.dtype[Any]:
@@ -334,6 +350,10 @@ def quantize(
     >>> quantize(3.3, "fp4_e2m1")
     3.0
     """
+    if type(x) is np.ndarray and random is None and not report and isinstance(fmt, Format):
+        values = _fast(fmt, "_quantize_runs", x, out, rounding, overflow, nan, profile)
+        if values is not None:
+            return values
     fmt = get(fmt)
     if isinstance(x, Encoded):
         raise FormatMismatchError("quantize takes numbers; use cast(e, fmt) for an Encoded")
@@ -344,6 +364,8 @@ def quantize(
     reals = real_input(x)
     plain = not hasattr(x, "dtype") and not isinstance(x, (list, tuple))
     dtype = reals.dtype or fmt.value_dtype
+    if source is None and dtype == _F32:
+        _remember(fmt, "_quantize_runs", policy, quantize_plan(fmt, policy), (rounding, overflow, nan, profile))
     extension = dtype.kind not in "fO"
     work = np.dtype(np.float32) if extension else dtype
     values = _out_array(out, reals.array.shape, dtype) if not extension else np.empty(reals.array.shape, work)
@@ -482,14 +504,16 @@ def warmup(*formats: Format | str, rounding: Any = None, overflow: Any = None, p
             encode(np.ones(64, np.float32), fmt, rounding=rounding, overflow=overflow, profile=profile, random=0)
             continue
         encode_plan(fmt, policy, _F32).bind()
-        quantize = quantize_plan(fmt, policy)
-        if quantize.constants is not None:
-            quantize.bind()
+        quick = quantize_plan(fmt, policy)
+        if quick.constants is not None:
+            quick.bind()
         if fmt.value_dtype != object:
             decode_ = decoder(fmt, fmt.value_dtype)
             if decode_.table is not None:
                 values = np.empty(8192, fmt.value_dtype)
                 decode_.run(np.zeros(8192, fmt.code_dtype), values)
-        encode(np.zeros(1, np.float32) + np.float32(fmt.max), fmt, rounding=rounding, overflow=overflow, profile=profile)
+        one = np.full(1, fmt.smallest, np.float32) if fmt.value_dtype != object else np.ones(1, np.float32)
+        encode(one, fmt, rounding=rounding, overflow=overflow, profile=profile)
+        quantize(one, fmt, rounding=rounding, overflow=overflow, profile=profile)
 
 

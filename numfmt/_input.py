@@ -109,6 +109,11 @@ def real_input(x: Any) -> Reals:
             array = np.asarray(x, dtype=object)
     except ValueError as err:
         raise DTypeError(f"x must be a rectangular array of real numbers: {err}") from None
+    with np.errstate(invalid="ignore"):  # converting a signalling NaN is no error here
+        return _widen(array)
+
+
+def _widen(array: npt.NDArray[Any]) -> Reals:
     dtype = array.dtype
     kind, size, name = dtype.kind, dtype.itemsize, dtype.name
     if dtype == np.longdouble and size > 8:

@@ -69,6 +69,8 @@ def _fast_parameters(layout: tuple[int, ...]) -> tuple[int, ...] | None:
     top = low + (largest >> mantissa) + 1
     if not subnormals or mantissa > 21 or low - mantissa < 2 or top + 23 - mantissa > 254:
         return None
+    if mantissa == 0 and mode == Rounding.NEAREST_EVEN.value:
+        return None  # ties go to the even code, which the addition cannot see without a mantissa bit
     if -2 in codes or -1 in codes[:4] or largest + sign >= 1 << 31:
         return None
     return (mantissa, low, largest, sign, mode, zero_neg, *codes)
@@ -113,6 +115,12 @@ class EncodePlan:
         assert self.kernel is not None
         return self.kernel
 
+    @property
+    def fast(self) -> Callable[[Array, Array], int]:
+        """The bound kernel as a bare callable."""
+        assert self.kernel is not None
+        return self.kernel
+
     def bind(self) -> None:
         """Compile (or load) the fastest kernel this plan has."""
         with _lock:
@@ -136,7 +144,8 @@ class EncodePlan:
 
     def _copy_binary64(self, x: Array, codes: Array) -> int:
         # Every source value is a binary64 number: nothing is rounded, only infinities and NaNs follow the policy.
-        wide = x.astype(np.float64)
+        with np.errstate(invalid="ignore"):  # signalling NaNs
+            wide = x.astype(np.float64)
         codes[...] = wide.view(np.uint64)
         at = np.flatnonzero(~np.isfinite(wide) | (wide == 0))
         if not at.size:
@@ -260,7 +269,9 @@ class EncodePlan:
         if kernel is None:
             given = random_integers(source, x.size, shape)
             if self.conv.fmt.bits <= TABLE_BITS and x.size > SMALL:
-                return self._store(encode_stochastic(self.conv, x.astype(np.float64), given, source.width), codes)
+                with np.errstate(invalid="ignore"):  # signalling NaNs
+                    wide = x.astype(np.float64)
+                return self._store(encode_stochastic(self.conv, wide, given, source.width), codes)
             return self._store_codes(encode_scalars(self.conv, x, given, source.width), codes)
         if isinstance(source, RandomBits):
             given = random_integers(source, x.size, shape)
@@ -410,26 +421,32 @@ class QuantizePlan:
         """Flags as in `EncodePlan.run`, or None when the caller must encode and decode."""
         if self.constants is None:
             return None
-        kernel = self.kernel
-        if kernel is None:
+        if self.kernel is None:
             self.seen += x.size
             if self.seen <= BIND_AFTER:
                 return None
-            kernel = self.bind()
-        from ._kernels.fast32 import PROBE
-
-        flags = int(kernel(x, y, PROBE))
+            self.bind()
+        flags = self.fast(x, y)
         return None if flags < 0 else flags
 
-    def bind(self) -> Callable[[Array, Array, Array], int]:
+    @property
+    def bound(self) -> bool:
+        """Whether the kernel is there."""
+        return self.kernel is not None
+
+    def fast(self, x: Array, y: Array) -> int:
+        """Flags, or -1 (nothing written) under a changed floating-point environment."""
+        assert self.kernel is not None
+        return int(self.kernel(x, y, self.probe))
+
+    def bind(self) -> None:
         """Compile (or load) the kernel."""
         from ._kernels import fast32
         from ._kernels._jit import bind
 
         assert self.constants is not None
+        self.probe = fast32.PROBE
         self.kernel = bind(fast32.make_quantize_fast, *self.constants)
-        assert self.kernel is not None
-        return self.kernel
 
 
 def quantize_plan(fmt: Format, policy: Policy) -> QuantizePlan:

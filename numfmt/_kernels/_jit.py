@@ -11,6 +11,7 @@ from pathlib import Path
 import numba
 from numba import njit
 from numba.core import caching
+from numba.core.runtime import rtsys
 
 #: No fastmath, ever: it licenses the compiler to change bits.
 OPTIONS = {"nogil": True, "boundscheck": False, "error_model": "numpy"}
@@ -80,8 +81,11 @@ class _CheckedCache(caching.FunctionCache):
         )
 
     def load_overload(self, sig, target_context):
+        # numba would first refresh its registries, which imports scipy.linalg where present (0.1 s). Finished machine
+        # code needs the runtime alone; a later compilation refreshes by itself.
         try:
-            return super().load_overload(sig, target_context)
+            rtsys.initialize(target_context)
+            return self._load_overload(sig, target_context)
         except Exception:  # a damaged or foreign file must cost a compilation, not the call
             return None
 

@@ -29,7 +29,25 @@ def _bitcast(result, argument, llvm_type):
     return typing
 
 
+def _pattern(context, x):
+    """Typing of `pattern`: the bits of a binary32 or binary64, zero-extended to uint64."""
+    if x == types.float32:
+
+        def generate(ctx, builder, signature, arguments):
+            return builder.zext(builder.bitcast(arguments[0], ir.IntType(32)), ir.IntType(64))
+    else:
+
+        def generate(ctx, builder, signature, arguments):
+            return builder.bitcast(arguments[0], ir.IntType(64))
+
+    return types.uint64(x), generate
+
+
 if config.DISABLE_JIT:
+
+    def pattern(x):
+        """Bits of a binary32 or binary64 as uint64."""
+        return np.uint64(x.view(np.uint32) if x.dtype == np.float32 else x.view(np.uint64))
 
     def bits_of_f32(x):
         """Pattern of a binary32 as uint32."""
@@ -39,16 +57,7 @@ if config.DISABLE_JIT:
         """binary32 of a uint32 pattern."""
         return np.uint32(x).view(np.float32)
 
-    def bits_of_f64(x):
-        """Pattern of a binary64 as uint64."""
-        return np.float64(x).view(np.uint64)
-
-    def f64_of_bits(x):
-        """binary64 of a uint64 pattern."""
-        return np.uint64(x).view(np.float64)
-
 else:
     bits_of_f32 = intrinsic(_bitcast(types.uint32, types.float32, ir.IntType(32)))
     f32_of_bits = intrinsic(_bitcast(types.float32, types.uint32, ir.FloatType()))
-    bits_of_f64 = intrinsic(_bitcast(types.uint64, types.float64, ir.IntType(64)))
-    f64_of_bits = intrinsic(_bitcast(types.float64, types.uint64, ir.DoubleType()))
+    pattern = intrinsic(_pattern)

@@ -90,7 +90,7 @@ def make_encode_fast(
     def encode(x, codes, probe):
         if not environment_is_default(probe):
             return I64(-1)
-        flags = U32(0 * digest)
+        highest = U32(0 * digest)
         for i in range(x.size):
             v = bits_of_f32(x[i])
             u = U32(v & U32(0x7FFFFFFF))
@@ -132,9 +132,9 @@ def make_encode_fast(
                 not_a_number = U32(nan_neg) if negative else U32(nan_pos)
                 code = not_a_number if u > U32(INFINITY) else code
             else:
-                flags |= U32(1) if u > U32(INFINITY) else U32(0)
+                highest = U32(max(highest, u))
             codes[i] = code
-        return I64(flags)
+        return I64(1) if highest > U32(INFINITY) else I64(0)
 
     return encode, [types.int64(F32_IN, CODE_OUT[code_bytes], F32_IN)]
 
@@ -157,7 +157,7 @@ def make_quantize_fast(
     def quantize(x, y, probe):
         if not environment_is_default(probe):
             return I64(-1)
-        flags = U32(0 * digest)
+        highest = U32(0 * digest)
         for i in range(x.size):
             v = bits_of_f32(x[i])
             u = U32(v & U32(0x7FFFFFFF))
@@ -197,9 +197,9 @@ def make_quantize_fast(
                 not_a_number = U32(nan_neg) if negative else U32(nan_pos)
                 code = not_a_number if u > U32(INFINITY) else code
             else:
-                flags |= U32(1) if u > U32(INFINITY) else U32(0)
+                highest = U32(max(highest, u))
             y[i] = f32_of_bits(code)
-        return I64(flags)
+        return I64(1) if highest > U32(INFINITY) else I64(0)
 
     return quantize, [types.int64(F32_IN, F32_OUT, F32_IN)]
 
@@ -214,7 +214,7 @@ def make_encode_stochastic(
         k0_wide, k1_wide = hash_keys(seed, start >> U64(32))
         k0, k1 = U32(k0_wide), U32(k1_wide)
         first = U32(start & U64(0xFFFFFFFF))
-        flags = U32(0 * digest)
+        highest = U32(0 * digest)
         for i in range(x.size):
             # hash_bits of numfmt._kernels.random, in 32-bit lanes
             h = U32(U32(first + U32(i)) ^ k0)
@@ -254,8 +254,8 @@ def make_encode_stochastic(
                 not_a_number = U32(nan_neg) if v > U32(0x7FFFFFFF) else U32(nan_pos)
                 code = not_a_number if u > U32(INFINITY) else code
             else:
-                flags |= U32(1) if u > U32(INFINITY) else U32(0)
+                highest = U32(max(highest, u))
             codes[i] = code
-        return I64(flags)
+        return I64(1) if highest > U32(INFINITY) else I64(0)
 
     return encode, [types.int64(F32_IN, CODE_OUT[code_bytes], types.uint64, types.uint64)]

@@ -11,7 +11,7 @@ import numpy as np
 from numba import types
 
 from ._jit import inline
-from .bits import CODE_OUT, F32_IN, F64_IN, U64_IN, bits_of_f32, bits_of_f64
+from .bits import CODE_OUT, F32_IN, F64_IN, U64_IN, pattern
 from .random import random_bits
 from .rounding import STOCHASTIC_A, round_shift, round_shift_random
 
@@ -88,9 +88,9 @@ def finish(u, negative, magnitude, infinity, largest, sign, zero_neg, over_pos, 
 def make_encode(source_bits, code_bytes, digest):
     """Encoder with run-time parameters, for any format, mode and random source: the small-work and long-tail kernel."""
     if source_bits == 32:
-        bits_of, source, source_mantissa, source_bias = bits_of_f32, F32_IN, 23, 127
+        source, source_mantissa, source_bias = F32_IN, 23, 127
     else:
-        bits_of, source, source_mantissa, source_bias = bits_of_f64, F64_IN, 52, 1023
+        source, source_mantissa, source_bias = F64_IN, 52, 1023
     infinity = ((source_bias << 1) + 1) << source_mantissa
     sign_shift = source_bits - 1
     mask = (1 << sign_shift) - 1
@@ -101,7 +101,7 @@ def make_encode(source_bits, code_bytes, digest):
         zero_neg, over_pos, over_neg = p[6], p[7], p[8]
         inf_pos, inf_neg, nan_pos, nan_neg = p[9], p[10], p[11], p[12]
         for i in range(x.size):
-            v = U64(bits_of(x[i]))
+            v = pattern(x[i])
             u = v & U64(mask)
             negative = (v >> U64(sign_shift)) != U64(0)
             random = U64(0)
@@ -130,9 +130,9 @@ def make_encode_bound(
 ):
     """The same encoder with every parameter a constant; deterministic modes."""
     if source_bits == 32:
-        bits_of, source, source_mantissa, source_bias = bits_of_f32, F32_IN, 23, 127
+        source, source_mantissa, source_bias = F32_IN, 23, 127
     else:
-        bits_of, source, source_mantissa, source_bias = bits_of_f64, F64_IN, 52, 1023
+        source, source_mantissa, source_bias = F64_IN, 52, 1023
     infinity = ((source_bias << 1) + 1) << source_mantissa
     sign_shift = source_bits - 1
     mask = (1 << sign_shift) - 1
@@ -140,7 +140,7 @@ def make_encode_bound(
     def encode(x, codes):
         flags = I64(0 * digest)
         for i in range(x.size):
-            v = U64(bits_of(x[i]))
+            v = pattern(x[i])
             u = v & U64(mask)
             negative = (v >> U64(sign_shift)) != U64(0)
             m = round_magnitude(

@@ -6,7 +6,7 @@ import numpy as np
 from numba import types
 
 from ._jit import inline
-from .bits import CODE_OUT, F32_IN, F64_IN, U64_IN, bits_of_f32, bits_of_f64
+from .bits import CODE_OUT, F32_IN, F64_IN, U64_IN, pattern
 from .random import random_bits
 from .rounding import STOCHASTIC_A, round_shift, round_shift_random
 
@@ -46,9 +46,9 @@ def rounded_magnitude(u, negative, source_mantissa, source_bias, frac_bits, mode
 def make_encode_integer(source_bits, code_bytes, digest):
     """Encoder with run-time parameters: p = (frac_bits, min, max, bits, layout, overflow, mode, nan_pos, nan_neg, inf_pos, inf_neg)."""
     if source_bits == 32:
-        bits_of, source, source_mantissa, source_bias = bits_of_f32, F32_IN, 23, 127
+        source, source_mantissa, source_bias = F32_IN, 23, 127
     else:
-        bits_of, source, source_mantissa, source_bias = bits_of_f64, F64_IN, 52, 1023
+        source, source_mantissa, source_bias = F64_IN, 52, 1023
     infinity = ((source_bias << 1) + 1) << source_mantissa
     sign_shift = source_bits - 1
     mask = (1 << sign_shift) - 1
@@ -58,7 +58,7 @@ def make_encode_integer(source_bits, code_bytes, digest):
         frac_bits, lowest, highest, bits, layout, overflow, mode = p[0], p[1], p[2], p[3], p[4], p[5], p[6]
         wrap = (I64(1) << bits) - I64(1)
         for i in range(x.size):
-            v = U64(bits_of(x[i]))
+            v = pattern(x[i])
             u = v & U64(mask)
             negative = (v >> U64(sign_shift)) != U64(0)
             random = U64(0)

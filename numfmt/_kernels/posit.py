@@ -6,7 +6,7 @@ import numpy as np
 from numba import types
 
 from ._jit import inline
-from .bits import CODE_OUT, F32_IN, F64_IN, bits_of_f32, bits_of_f64
+from .bits import CODE_OUT, F32_IN, F64_IN, pattern
 from .rounding import NEAREST_ZERO, round_shift
 
 U64, I64 = np.uint64, np.int64
@@ -46,9 +46,9 @@ def posit_magnitude(u, negative, source_mantissa, source_bias, bits, es, mode):
 def make_encode_posit(source_bits, code_bytes, bits, es, mode, inf_code, inf_neg_code, nan_code, digest):
     """Posit encoder bound to its size and a deterministic mode; inf_code -2 refuses infinities."""
     if source_bits == 32:
-        bits_of, source, source_mantissa, source_bias = bits_of_f32, F32_IN, 23, 127
+        source, source_mantissa, source_bias = F32_IN, 23, 127
     else:
-        bits_of, source, source_mantissa, source_bias = bits_of_f64, F64_IN, 52, 1023
+        source, source_mantissa, source_bias = F64_IN, 52, 1023
     infinity = ((source_bias << 1) + 1) << source_mantissa
     sign_shift = source_bits - 1
     mask = (1 << sign_shift) - 1
@@ -57,7 +57,7 @@ def make_encode_posit(source_bits, code_bytes, bits, es, mode, inf_code, inf_neg
     def encode(x, codes):
         flags = I64(0 * digest)
         for i in range(x.size):
-            v = U64(bits_of(x[i]))
+            v = pattern(x[i])
             u = v & U64(mask)
             negative = (v >> U64(sign_shift)) != U64(0)
             m = I64(posit_magnitude(u, negative, source_mantissa, source_bias, bits, es, mode))
