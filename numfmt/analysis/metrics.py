@@ -70,7 +70,7 @@ def decimal_accuracy(x: Any, q: Any) -> Reals:
     """Decimal accuracy ``-log10(abs(log10(q / x)))`` of each element of `q`, the rounded `x`.
 
     Roughly the number of correct decimal digits (Gustafson and Yonemoto 2017). The logarithm of the quotient is taken
-    from the difference ``q - x``, which is exact for neighbours, so that close values lose no digits.
+    from the difference ``q - x`` where the two are close: it is exact there, so that no digits are lost.
 
     Parameters
     ----------
@@ -95,7 +95,10 @@ def decimal_accuracy(x: Any, q: Any) -> Reals:
     """
     x, q = _pair(x, q)
     with np.errstate(all="ignore"):
-        accuracy = -np.log10(np.abs(np.log1p((q - x) / x) / math.log(10.0)))
+        relative = (q - x) / x
+        close = np.log1p(relative) / math.log(10.0)
+        apart = np.log10(np.abs(q)) - np.log10(np.abs(x))
+        accuracy = -np.log10(np.abs(np.where(np.abs(relative) < 0.5, close, apart)))
     lost = (np.sign(x) != np.sign(q)) | (np.isinf(x) != np.isinf(q))
     accuracy = np.where(lost, -np.inf, accuracy)
     accuracy = np.where(x == q, np.inf, accuracy)
@@ -139,7 +142,8 @@ def best_clip(x: Any, fmt: Format | str, *, low: float = 0.02, high: float = 1.2
     """Search the clipping value `c` of least mean squared error when `fmt` is scaled so that its maximum is `c`.
 
     One scale for the whole array (per tensor), as in arXiv:2303.17951. Scaling is in binary64, rounding is the format's
-    default, values beyond the clipping value saturate. The largest magnitude itself is always a candidate.
+    default, values beyond the clipping value saturate. The largest magnitude itself is always a candidate. Tapered
+    formats (posits, takums, HiF8) are coarse near their maximum and want a grid of their own, `high` far above 1.
 
     Parameters
     ----------

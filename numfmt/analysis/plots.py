@@ -175,37 +175,43 @@ def accuracy_curve(
 
 
 def _label_curves(ax: Axes, found: list[Format], octaves: npt.NDArray[Any], curves: npt.NDArray[np.float64]) -> None:
-    """Write each format's name on its curve, at the octave where it is farthest from the others and their names."""
-    # In units of the axes' width and height, so that distances are those of the picture.
-    across = (octaves - octaves[0] + 0.5) / octaves.size
-    up = curves / ax.get_ylim()[1]
-    placed: list[tuple[float, float]] = []
+    """Write each format's name beside its curve, where no curve and no other name is in the way."""
+    # In fractions of the axes' width and height, so that distances are those of the picture.
+    first, last = np.log2(ax.get_xlim())
+    middles = np.linspace(octaves[0], octaves[-1], 4 * octaves.size) + 0.5
+    x = (middles - first) / (last - first)
+    y = np.array([np.interp(middles, octaves + 0.5, curve) for curve in curves]) / ax.get_ylim()[1]
+    extent = ax.get_window_extent()
+    across, up = (float(pixels) * 72 / ax.figure.dpi for pixels in (extent.width, extent.height))  # in points
+    high, gap_x, gap_y = 10 / up, 5 / across, 5 / up
     lines = ax.lines[len(ax.lines) - len(found) :]
+    taken: list[tuple[float, float, float, float]] = []
     for i, fmt in enumerate(found):
-        best, spot, slope = -1.0, (0.5, 0.02), 0.0  # stays there when the curve lies outside the picture
-        for at in np.flatnonzero(np.isfinite(up[i])):
-            if not 0.07 <= across[at] <= 0.93:
-                continue
-            here = (across[at], up[i, at])
-            near = np.abs(across - here[0]) < 0.07  # half the width of a name
-            others = np.abs(np.delete(up, i, axis=0)[:, near] - here[1])
-            room = float(np.nanmin(others, initial=0.15))
-            for right, top in placed:
-                room = min(room, max(abs(right - here[0]) / 2, abs(top - here[1])))
-            if room > best:
-                ends = up[i, max(at - 1, 0) : at + 2]
-                best, spot, slope = room, here, float(ends[-1] - ends[0])
-        placed.append(spot)
-        # Above a level stretch, on the free side of a slope.
-        side = 0 if not math.isfinite(slope) or abs(slope) < 0.02 else int(math.copysign(1, slope))
-        ax.annotate(
+        wide = 6 * len(fmt.name) / across
+        best, left, bottom = -math.inf, 0.5 - wide / 2, 0.02  # there when the curve lies outside the picture
+        for at in np.flatnonzero(np.isfinite(y[i])):
+            # The other curves should be far from here, or the name could be theirs.
+            room = float(np.nanmin(np.abs(np.delete(y[:, at], i) - y[i, at]), initial=0.2))
+            for x0, y0 in (
+                (x[at] - wide / 2, y[i, at] + gap_y),
+                (x[at] - wide - gap_x, y[i, at] - high / 2),
+                (x[at] + gap_x, y[i, at] - high / 2),
+            ):
+                x1, y1 = x0 + wide, y0 + high
+                under = y[:, (x >= x0 - gap_x / 2) & (x <= x1 + gap_x / 2)]
+                crossed = np.count_nonzero((under > y0 - gap_y / 2) & (under < y1 + gap_y / 2))
+                hidden = sum(x0 < r and x1 > left_ and y0 < t and y1 > b for left_, b, r, t in taken)
+                outside = x0 < 0 or x1 > 1 or y0 < 0
+                score = room - 0.05 * crossed - 10 * hidden - 10 * outside
+                if score > best:
+                    best, left, bottom = score, float(x0), float(y0)
+        taken.append((left, bottom, left + wide, bottom + high))
+        ax.text(
+            left + wide / 2,
+            bottom,
             fmt.name,
-            spot,
-            xycoords="axes fraction",
-            xytext=(-5 * side, 3),
-            textcoords="offset points",
-            ha=("center", "right", "left")[side],
-            va="bottom",
+            transform=ax.transAxes,
+            ha="center",
             fontsize=9,
             color=lines[i].get_color(),
         )
