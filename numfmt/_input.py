@@ -22,6 +22,7 @@ _NARROW_FLOATS = frozenset(
 )
 _NARROW_INTS = frozenset(("int1", "int2", "int4", "uint1", "uint2", "uint4"))
 _SAFE_INTEGER = 1 << 53
+_NATIVE = frozenset((np.dtype(np.float32), np.dtype(np.float64)))
 
 
 class Reals(NamedTuple):
@@ -100,6 +101,8 @@ def real_input(x: Any) -> Reals:
     DTypeError
         complex, longdouble, text, dates, structured and masked arrays.
     """
+    if type(x) is np.ndarray and x.dtype in _NATIVE:
+        return Reals(x, {}, x.dtype)
     if isinstance(x, np.ma.MaskedArray):
         raise DTypeError("x must not be a masked array: the mask would be lost; fill it first (x.filled(value))")
     try:

@@ -93,6 +93,7 @@ class EncodePlan:
         self.kernel: Callable[[Array, Array], int] | None = None
         self.bound = False
         self.seen = 0
+        self.stochastic: dict[Any, Callable[..., int] | None] = {}
 
     # ---- deterministic -------------------------------------------------------------------------------------------
 
@@ -265,7 +266,7 @@ class EncodePlan:
         """Like `run`, with random bits for every element."""
         self.seen += x.size
         small = x.size <= SMALL and self.seen <= SMALL_TOTAL
-        kernel = None if small else self._stochastic_kernel(source)
+        kernel = None if small else self._stochastic_kernel_for(source)
         if kernel is None:
             given = random_integers(source, x.size, shape)
             if self.conv.fmt.bits <= TABLE_BITS and x.size > SMALL:
@@ -287,6 +288,29 @@ class EncodePlan:
             at += count
         return flags
 
+    def _stochastic_kernel_for(self, source: RandomSource) -> Callable[..., int] | None:
+        key = (type(source), source.width)
+        if key not in self.stochastic:
+            with _lock:
+                self.stochastic[key] = self._stochastic_kernel(source)
+        return self.stochastic[key]
+
+    def _fast_stochastic(self, constants: tuple[int, ...]) -> Callable[..., int]:
+        from ._kernels import fast32, floating
+        from ._kernels._jit import bind
+
+        quick = bind(fast32.make_encode_stochastic, self.code_bytes, *constants)
+        p, probe = np.array(self.layout, np.int64), fast32.PROBE
+
+        def encode(x: Array, codes: Array, kind: int, given: Array, width: int, seed: int, start: int) -> int:
+            flags = int(quick(x, codes, probe, np.uint64(seed), np.uint64(start)))
+            if flags < 0:
+                slow = bind(floating.make_encode, 32, self.code_bytes)
+                flags = int(slow(x, codes, p, kind, given, width, np.uint64(seed), np.uint64(start)))
+            return flags
+
+        return encode
+
     def _stochastic_kernel(self, source: RandomSource) -> Callable[..., int] | None:
         """A kernel taking (x, codes, kind, given, width, seed, start), or None."""
         if source.width > 32:
@@ -299,10 +323,7 @@ class EncodePlan:
             fast = _fast_parameters(self.layout) if bits == 32 else None
             if fast and self.conv.policy.rounding is Rounding.STOCHASTIC_A and isinstance(source, HashRandom):
                 *head, _mode, zero_neg = fast[:6]
-                run = bind(fast32.make_encode_stochastic, self.code_bytes, *head, source.width, zero_neg, *fast[6:])
-                return lambda x, codes, kind, given, width, seed, start: int(
-                    run(x, codes, np.uint64(seed), np.uint64(start))
-                )
+                return self._fast_stochastic((*head, source.width, zero_neg, *fast[6:]))
             run = bind(floating.make_encode, bits, self.code_bytes)
             p: Array = np.array(self.layout, np.int64)
         else:

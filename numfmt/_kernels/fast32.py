@@ -1,9 +1,11 @@
-"""binary32 to narrow floats at memory speed: encode and fake-quantize with the magnitude rounded by one float addition.
+"""binary32 to narrow floats at memory speed: encode, fake-quantize and stochastic rounding.
 
-For a magnitude w in binade e of a target with M mantissa bits, adding c = 2**(e + 23 - M) makes the binary32 unit in the
-last place equal to the target's quantum, so the addition itself rounds to nearest even, and the subtraction of c is
-exact. Float operations that decide bits here: that addition, that subtraction, and comparisons of their results. They
-are right only under the default floating-point environment, so every kernel first probes it (rounding direction,
+A magnitude w in binade e of a target with M mantissa bits has the quantum 2**(e - M). Nearest modes add
+c = 2**(e + 23 - M), which makes the binary32 unit in the last place equal to the quantum, so the addition itself rounds to
+nearest even; subtracting c is exact. Directed and stochastic modes multiply by 1 / quantum, a power of two (exact), and
+take floor, ceiling or integer part, instructions that do not look at the rounding mode. Float operations that decide bits
+here: that addition and subtraction, products by powers of two, floor, ceil, conversion to integers, comparisons. They are
+right only under the default floating-point environment, so every kernel first probes it (rounding direction,
 flush-to-zero, denormals-are-zero) and returns -1, having written nothing, when it is not: the caller then takes the
 integer kernel.
 
@@ -61,21 +63,23 @@ def nudge(u, negative, mode):
 
 
 @inline
-def directed(w, t, c, negative, mode):
-    """-1, 0 or 1 to add to the nearest-even quantum count, for the directed modes."""
-    if mode < TOWARD_ZERO or mode > AWAY_FROM_ZERO:
-        return I32(0)
-    rounded = F32(f32_of_bits(t) - f32_of_bits(c))
-    exact = f32_of_bits(w)
-    too_high = I32(1) if rounded > exact else I32(0)
-    too_low = I32(1) if rounded < exact else I32(0)
+def reciprocal_quantum(binade, mantissa):
+    """2**(M - e) as a binary32; `binade` is the pattern of 2**e."""
+    return f32_of_bits(U32(U32(U32(254 + mantissa) << U32(23)) - binade))
+
+
+@inline
+def directed_count(w, sign, binade, mantissa, mode):
+    """|w| in quanta of its binade, rounded to an integer by a directed mode or to odd (odd: the binade's parity is even)."""
+    scale = reciprocal_quantum(binade, mantissa)
     if mode == TOWARD_ZERO:
-        return I32(-too_high)
+        return U32(I32(F32(f32_of_bits(w) * scale)))
     if mode == AWAY_FROM_ZERO:
-        return too_low
+        return U32(I32(np.ceil(F32(f32_of_bits(w) * scale))))
+    signed = F32(f32_of_bits(U32(w | sign)) * scale)
     if mode == TOWARD_POSITIVE:
-        return I32(-too_high) if negative else too_low
-    return too_low if negative else I32(-too_high)
+        return U32(abs(I32(np.ceil(signed))))
+    return U32(abs(I32(np.floor(signed))))
 
 
 def make_encode_fast(
@@ -97,15 +101,16 @@ def make_encode_fast(
             negative = v > U32(0x7FFFFFFF)
             w = nudge(U32(min(u, U32(top))), negative, mode)
             binade = U32(max(U32(w & U32(INFINITY)), U32(floor)))
-            c = U32(binade + U32(lift))
-            t = bits_of_f32(F32(f32_of_bits(w) + f32_of_bits(c)))
-            m = U32(U32(t - c) + U32(U32(binade - U32(floor)) >> U32(23 - mantissa)))
-            m = U32(m + U32(directed(w, t, c, negative, mode)))
-            if mode == TO_ODD:
-                rounded = F32(f32_of_bits(t) - f32_of_bits(c))
-                exact = f32_of_bits(w)
-                m = U32(m - (U32(1) if rounded > exact else U32(0)))
-                m = U32(m | (U32(1) if rounded != exact else U32(0)))
+            base = U32(U32(binade - U32(floor)) >> U32(23 - mantissa))
+            if mode < TOWARD_ZERO:
+                c = U32(binade + U32(lift))
+                m = U32(U32(bits_of_f32(F32(f32_of_bits(w) + f32_of_bits(c))) - c) + base)
+            elif mode == TO_ODD:
+                scaled = F32(f32_of_bits(w) * reciprocal_quantum(binade, mantissa))
+                count = I32(scaled)
+                m = U32(U32(U32(count) + base) | (U32(1) if F32(count) != scaled else U32(0)))
+            else:
+                m = U32(directed_count(w, U32(v & U32(0x80000000)), binade, mantissa, mode) + base)
             over = m > U32(largest)
             if sign != 0:
                 # Both signs share every special magnitude, or the policy has its own codes for each.
@@ -164,20 +169,21 @@ def make_quantize_fast(
             negative = v > U32(0x7FFFFFFF)
             w = nudge(U32(min(u, U32(top))), negative, mode)
             binade = U32(max(U32(w & U32(INFINITY)), U32(floor)))
-            c = U32(binade + U32(lift))
-            t = bits_of_f32(F32(f32_of_bits(w) + f32_of_bits(c)))
-            if mode == TO_ODD:
-                rounded = F32(f32_of_bits(t) - f32_of_bits(c))
-                exact = f32_of_bits(w)
-                q = U32(t - (U32(1) if rounded > exact else U32(0)))
-                inexact = U32(1) if rounded != exact else U32(0)
-                # The parity that counts is the code's: with no mantissa bits the binade takes part in it.
-                parity = U32(U32(binade - U32(floor)) >> U32(23)) if mantissa == 0 else U32(0)
-                odd = U32(U32(U32(q - c) + parity) & U32(1))
-                t = U32(q + U32(inexact & U32(odd ^ U32(1))))
+            if mode < TOWARD_ZERO:
+                c = f32_of_bits(U32(binade + U32(lift)))
+                r = bits_of_f32(F32(F32(f32_of_bits(w) + c) - c))
             else:
-                t = U32(t + U32(directed(w, t, c, negative, mode)))
-            r = bits_of_f32(F32(f32_of_bits(t) - f32_of_bits(c)))
+                quantum = f32_of_bits(U32(binade - U32(mantissa << 23)))
+                if mode == TO_ODD:
+                    scaled = F32(f32_of_bits(w) * reciprocal_quantum(binade, mantissa))
+                    count = I32(scaled)
+                    # The parity that counts is the code's: with no mantissa bits the binade takes part in it.
+                    parity = I32(U32(binade - U32(floor)) >> U32(23)) if mantissa == 0 else I32(0)
+                    even = I32(I32(I32(count + parity) & I32(1)) ^ I32(1))
+                    count = I32(count + (even if F32(count) != scaled else I32(0)))
+                else:
+                    count = I32(directed_count(w, U32(v & U32(0x80000000)), binade, mantissa, mode))
+                r = bits_of_f32(F32(F32(count) * quantum))
             over = r > U32(limit)
             signed = U32(r | U32(v & U32(0x80000000)))
             if sign != 0:
@@ -207,10 +213,14 @@ def make_quantize_fast(
 def make_encode_stochastic(
     code_bytes, mantissa, lowest, largest, sign, width, zero_neg, over_pos, over_neg, inf_pos, inf_neg, nan_pos, nan_neg, digest
 ):
-    """Stochastic rounding A with `width` hash bits, in integers throughout; a call stays within one 2**32 index block."""
+    """Stochastic rounding A with `width` hash bits; a call stays within one 2**32 index block."""
     sign_shift = 32 - sign.bit_length()
+    floor = lowest << 23
+    top = (lowest + (largest >> mantissa) + 1) << 23
 
-    def encode(x, codes, seed, start):
+    def encode(x, codes, probe, seed, start):
+        if not environment_is_default(probe):
+            return I64(-1)
         k0_wide, k1_wide = hash_keys(seed, start >> U64(32))
         k0, k1 = U32(k0_wide), U32(k1_wide)
         first = U32(start & U64(0xFFFFFFFF))
@@ -224,21 +234,18 @@ def make_encode_stochastic(
             h = U32(h ^ U32(h >> U32(16)))
             v = bits_of_f32(x[i])
             u = U32(v & U32(0x7FFFFFFF))
-            e = I32(u >> U32(23))
-            significand = U32(U32(u & U32(0x7FFFFF)) | (U32(0x800000) if e > I32(0) else U32(0)))
-            below = I32(I32(lowest) - I32(max(e, I32(1))))
-            shift = U32(I32(max(below, I32(0)) + I32(23 - mantissa)))
-            base = U32(U32(max(I32(-below), I32(0))) << U32(mantissa))
-            # The fraction, left-aligned in 32 bits.
-            near = U32(significand << U32(U32(U32(32) - shift) & U32(31)))
-            far = U32(significand >> min(U32(shift - U32(32)), U32(31)))
-            fraction = near if shift < U32(32) else far
-            kept = U32(significand >> min(shift, U32(31)))
+            w = U32(min(u, U32(top)))
+            binade = U32(max(U32(w & U32(INFINITY)), U32(floor)))
+            scaled = F32(f32_of_bits(w) * reciprocal_quantum(binade, mantissa))
+            count = I32(scaled)
+            # nu has at most 24 significant bits and lies below 1: both steps are exact, the conversion truncates.
+            fraction = U32(F32(F32(scaled - F32(count)) * F32(4294967296.0)))
             if width == 32:
                 carry = U32(fraction + h) < fraction
             else:
                 carry = U32(U32(fraction >> U32(32 - width)) + U32(h >> U32(32 - width))) >= U32(1 << width)
-            m = U32(U32(base + kept) + (U32(1) if carry else U32(0)))
+            m = U32(U32(count) + U32(U32(binade - U32(floor)) >> U32(23 - mantissa)))
+            m = U32(m + (U32(1) if carry else U32(0)))
             over = m > U32(largest)
             high = U32(over_pos) if over else m
             if sign != 0 and over_neg == over_pos + sign and zero_neg == sign:
@@ -258,4 +265,4 @@ def make_encode_stochastic(
             codes[i] = code
         return I64(1) if highest > U32(INFINITY) else I64(0)
 
-    return encode, [types.int64(F32_IN, CODE_OUT[code_bytes], types.uint64, types.uint64)]
+    return encode, [types.int64(F32_IN, CODE_OUT[code_bytes], F32_IN, types.uint64, types.uint64)]
