@@ -1,0 +1,76 @@
+"""The application: its commands, and how an error becomes one line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+from typer.core import TyperGroup
+
+from .. import __version__
+from ..errors import NumfmtError
+from . import listing, profiles, show
+from .output import error_console
+
+__all__ = ["app"]
+
+
+class _Group(TyperGroup):
+    """Turns numfmt's errors and the file system's into one red line and exit code 1."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # the reader (head, less) has seen enough
+            # Whatever is still buffered goes nowhere, or the interpreter would report the pipe again at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from None
+        except NumfmtError as err:
+            message = " ".join(str(err).split())
+        except (OSError, MemoryError) as err:
+            message = _system_message(err)
+        error_console().print(Text.assemble(("error:", "bold red"), " ", message))
+        raise typer.Exit(1)
+
+
+def _system_message(err: OSError | MemoryError) -> str:
+    if isinstance(err, MemoryError):
+        return f"out of memory: {err}".rstrip(": ")
+    reason = err.strerror or str(err)
+    return f"{err.filename}: {reason}" if err.filename else reason
+
+
+app = typer.Typer(
+    cls=_Group,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="What bits does this number format, this rounding, produce? Exactly.",
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"numfmt {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+app.command("list")(listing.list_formats)
+# A negative number is a VALUE, not an option.
+app.command("show", context_settings={"ignore_unknown_options": True})(show.show)
+app.command("table")(listing.table_of_codes)
+app.command("values")(listing.values)
+app.command("compare-profiles")(profiles.compare)

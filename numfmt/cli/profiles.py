@@ -1,0 +1,65 @@
+"""`numfmt compare-profiles FORMAT P Q`: every input that two stacks encode differently."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from .. import Difference, Format, compare_profiles, get, profile_names
+from ..display import bits_text, code_text, value_text
+from .options import FormatArgument, JsonFlag
+from .output import bits_cell, console, json_number, new_table, print_json
+
+__all__ = ["compare"]
+
+
+def _side(fmt: Format, code: int | None) -> dict[str, Any] | None:
+    if code is None:
+        return None
+    return {"code": code, "bits": bits_text(fmt, code).replace(" ", ""), "value": value_text(fmt, code)}
+
+
+def _inputs(difference: Difference) -> str:
+    if difference.what != "range":
+        return difference.what
+    return f"{difference.first!r} to {difference.last!r}"
+
+
+def compare(
+    fmt_name: FormatArgument,
+    p: Annotated[str, typer.Argument(metavar="P", help=f"Profile: {', '.join(profile_names())}.")],
+    q: Annotated[str, typer.Argument(metavar="Q", help="The other profile.")],
+    json: JsonFlag = False,
+) -> None:
+    """List every binary64 input that two profiles encode differently; the list is complete, not sampled."""
+    fmt = get(fmt_name)
+    differences = compare_profiles(fmt, p, q)
+    if json:
+        rows = [
+            {
+                "input": d.what,
+                "first": json_number(float(d.first)),
+                "last": json_number(float(d.last)),
+                p: _side(fmt, d.code_p),
+                q: _side(fmt, d.code_q),
+            }
+            for d in differences
+        ]
+        print_json({"format": fmt.name, "p": p, "q": q, "differences": rows})
+        return
+    out = console()
+    if not differences:
+        out.print(f"{fmt.name}: {p} and {q} encode every binary64 input the same")
+        return
+    table = new_table("binary64 input", p, "", q, "", title=f"{fmt.name}: {p} against {q}")
+    for d in differences:
+        cells: list[Text | str] = [_inputs(d)]
+        for code in (d.code_p, d.code_q):
+            if code is None:
+                cells += [Text("error", "red"), ""]
+            else:
+                cells += [Text.assemble(code_text(fmt, code), " ", bits_cell(fmt, code)), value_text(fmt, code)]
+        table.add_row(*cells)
+    out.print(table)
