@@ -1,7 +1,7 @@
 """Speed of conversions through the public API, beside the best peers, interleaved in one process.
 
-Every figure is a median of rounds; ratios come from the per-round ratios of calls made one after the other, so they hold
-on a noisy machine. One thread. A digest of the result bits stands beside each line. Run:
+Every figure is a median of rounds; ratios come from the per-round ratios of calls made one after the other, so they
+hold on a noisy machine. One thread. A digest of the result bits stands beside each line. Run:
 
     python benchmarks/conversion.py [--rounds 15] [--json FILE]
 """
@@ -23,11 +23,11 @@ from typing import Any
 for _threads in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_threads, "1")
 
-import ml_dtypes
-import numpy as np
-import torch
+import ml_dtypes  # noqa: E402
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
 
-import numfmt as nf
+import numfmt as nf  # noqa: E402
 
 torch.set_num_threads(1)
 SIZES = (1 << 16, 1 << 18, 1 << 20)
@@ -47,7 +47,7 @@ def digest(array: np.ndarray) -> str:
 
 
 def interleave(calls: dict[str, Callable[[], Any]], rounds: int, target: float = 2e-3) -> dict[str, list[float]]:
-    """Seconds per call of each candidate, `rounds` times in turn; each turn repeats a call for about `target` seconds."""
+    """Seconds per call of each candidate, `rounds` times in turn; a turn repeats a call for about `target` s."""
     repeat = {}
     for name, call in calls.items():
         call()
@@ -64,7 +64,9 @@ def interleave(calls: dict[str, Callable[[], Any]], rounds: int, target: float =
     return times
 
 
-def line(what: str, size: int, times: dict[str, list[float]], goals: dict[str, float], bits: str, ours: str = "numfmt") -> None:
+def line(
+    what: str, size: int, times: dict[str, list[float]], goals: dict[str, float], bits: str, ours: str = "numfmt"
+) -> None:
     """Print one row: our rate, and peer time over ours for each peer, with its goal."""
     rate = size / statistics.median(times[ours]) / 1e6
     cells, row = [], {"what": what, "size": size, "million_per_second": round(rate, 1), "digest": bits}
@@ -125,7 +127,7 @@ def decode_rows(rounds: int) -> None:
 
 def quantize_rows(rounds: int) -> None:
     for name in ("fp8_e4m3fn", "fp8_e5m2"):
-        fmt, (torch_dtype, mld) = nf.get(name), PEERS[name]
+        fmt, torch_dtype = nf.get(name), PEERS[name][0]
         for size in (1 << 10, *SIZES, 1 << 24):
             x, y = data(size), np.empty(size, np.float32)
             t = torch.from_numpy(x)
@@ -166,11 +168,13 @@ def stochastic_rows(rounds: int) -> None:
         a = apytypes.APyFloatArray.from_array(x, 8, 23)
         mode = apytypes.QuantizationMode.STOCH_WEIGHTED
 
-        def peer(a: Any = a) -> Any:
+        def peer(a: Any = a, mode: Any = mode) -> Any:
             return a.cast(4, 3, quantization=mode)
 
         calls: dict[str, Callable[[], Any]] = {
-            "numfmt": lambda x=x, codes=codes: nf.encode(x, fmt, rounding=nf.Rounding.STOCHASTIC_A, random=7, out=codes),
+            "numfmt": lambda x=x, codes=codes: nf.encode(
+                x, fmt, rounding=nf.Rounding.STOCHASTIC_A, random=7, out=codes
+            ),
             "apytypes": peer,
         }
         bits = digest(nf.encode(x, fmt, rounding="stochastic_a", random=7).codes)
@@ -213,7 +217,9 @@ def small_rows(rounds: int) -> None:
         }
         times = interleave(calls, rounds, 5e-3)
         parts = [f"{name} {statistics.median(t) * 1e6:.2f} us" for name, t in times.items()]
-        ROWS.append({"what": "small", "size": size} | {n: round(statistics.median(t) * 1e6, 3) for n, t in times.items()})
+        ROWS.append(
+            {"what": "small", "size": size} | {n: round(statistics.median(t) * 1e6, 3) for n, t in times.items()}
+        )
         print(f"n = {size:<30} {'; '.join(parts)}  (goal <= 3 us a call)")
 
 
@@ -233,8 +239,8 @@ def process_rows(rounds: int) -> None:
     whole = statistics.median(a / b for a, b in zip(ours, peer, strict=True))
     numpy_only = statistics.median(seconds(bare) for _ in range(5)) - statistics.median(base)
     print(
-        f"import numfmt: {1e3 * (statistics.median(ours) - statistics.median(base)):.0f} ms, {ratio:.2f}x import ml_dtypes "
-        f"(whole process {whole:.2f}x; goal 1.15); import numpy alone {1e3 * numpy_only:.0f} ms"
+        f"import numfmt: {1e3 * (statistics.median(ours) - statistics.median(base)):.0f} ms, {ratio:.2f}x import "
+        f"ml_dtypes (whole process {whole:.2f}x; goal 1.15); import numpy alone {1e3 * numpy_only:.0f} ms"
     )
     probe = (
         "import time, numpy as np, numfmt as nf, sys\n"

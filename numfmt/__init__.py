@@ -90,7 +90,8 @@ _HOME = {
     "_array": "Encoded",
     "_report": "ConversionReport",
     "facts": "FormatInfo finfo",
-    "formats": "CodebookFormat ExponentFormat FloatFormat Format FourthRootsFormat HiFloat8Format IntFormat Kind LnsFormat P3109Format PositFormat Specials TakumFormat TakumLogFormat Unpacked get names register",
+    "formats": "CodebookFormat ExponentFormat FloatFormat Format FourthRootsFormat HiFloat8Format IntFormat Kind "
+    "LnsFormat P3109Format PositFormat Specials TakumFormat TakumLogFormat Unpacked get names register",
     "profiles": "Difference Profile Rule compare_profiles profile_names",
     "rounding": "HashRandom NaNRule Overflow PhiloxRandom RandomBits Rounding",
 }

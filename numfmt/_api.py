@@ -22,7 +22,6 @@ from .formats.unpacked import Kind
 from .profiles import resolve_policy
 from .rounding import NaNRule, Overflow, Rounding
 
-
 __all__ = ["cast", "decode", "encode", "quantize", "warmup"]
 
 Array = npt.NDArray[Any]
@@ -47,8 +46,8 @@ def encode(
     Parameters
     ----------
     x : array_like of real numbers, any shape and layout
-        float16/32/64, integers of any size, bool, ml_dtypes arrays, lists of int, float, Fraction or Decimal; an `Encoded`
-        is re-encoded (`cast`). Complex for complex codebooks only. Never modified.
+        float16/32/64, integers of any size, bool, ml_dtypes arrays, lists of int, float, Fraction or Decimal; an
+        `Encoded` is re-encoded (`cast`). Complex for complex codebooks only. Never modified.
     fmt : Format or str
         A scalar format or its name.
     rounding : Rounding or str, optional
@@ -60,8 +59,8 @@ def encode(
     profile : str or Profile, optional
         Rules of another stack, for example ``"ocp_nonsat"`` or ``"torch"``; explicit arguments override it.
     random : int, RandomBits, HashRandom or PhiloxRandom, optional
-        Required by the stochastic roundings, refused by the others. An integer is the seed of `HashRandom`; bits are keyed
-        by flat C-order index.
+        Required by the stochastic roundings, refused by the others. An integer is the seed of `HashRandom`; bits are
+        keyed by flat C-order index.
     out : array of ``fmt.code_dtype``, C-contiguous, of x's shape, optional
         Receives the codes. Its content is undefined after an error.
     report : bool
@@ -90,11 +89,21 @@ def encode(
     fmt = get(fmt)
     if isinstance(x, Encoded):
         return cast(
-            x, fmt, rounding=rounding, overflow=overflow, nan=nan, profile=profile, random=random, out=out, report=report
+            x,
+            fmt,
+            rounding=rounding,
+            overflow=overflow,
+            nan=nan,
+            profile=profile,
+            random=random,
+            out=out,
+            report=report,
         )
     if isinstance(fmt, FourthRootsFormat):
         if any(option is not None for option in (rounding, overflow, nan, profile, random)):
-            raise ArgumentError(f"{fmt.name} is encoded by phase and takes no rounding, overflow, nan, profile or random")
+            raise ArgumentError(
+                f"{fmt.name} is encoded by phase and takes no rounding, overflow, nan, profile or random"
+            )
         return _encode_complex(x, fmt, out, report)
     policy = resolve_policy(fmt, rounding, overflow, nan, profile)
     source = _random_source(policy, random)
@@ -148,7 +157,9 @@ def _report_dtype(fmt: Format) -> np.dtype[Any]:
 def _random_source(policy: Policy, random: Any) -> RandomSource | None:
     mode = policy.rounding
     if mode.is_stochastic and random is None:
-        raise ArgumentError(f"rounding={mode.name.lower()} needs random bits; pass random=seed or RandomBits(integers, width)")
+        raise ArgumentError(
+            f"rounding={mode.name.lower()} needs random bits; pass random=seed or RandomBits(integers, width)"
+        )
     if random is None:
         return None
     if not mode.is_stochastic:
@@ -234,7 +245,10 @@ def _encode_complex(x: Any, fmt: FourthRootsFormat, out: Any, report: bool) -> A
 def _value_dtype(fmt: Format, dtype: Any) -> np.dtype[Any]:
     if dtype is None:
         return fmt.value_dtype
-    wanted = np.dtype(dtype)
+    try:
+        wanted: np.dtype[Any] = np.dtype(dtype)
+    except TypeError:
+        raise DTypeError(f"dtype must be float16, float32, float64 or object (Fractions), got {dtype!r}") from None
     if fmt.is_complex:
         if wanted.kind != "c":
             raise DTypeError(f"{fmt.name} decodes to complex numbers, got dtype {wanted}; use complex64 or complex128")
@@ -252,8 +266,8 @@ def decode(e: Any, fmt: Format | str | None = None, *, dtype: Any = None, out: A
     fmt : Format or str, optional
         Only with plain codes.
     dtype : float16, float32, float64 or object, optional
-        Default ``fmt.value_dtype``: float32 if it holds every value of the format exactly, else float64, else object, which
-        gives Fractions. Values that the dtype does not hold are rounded once (nearest even).
+        Default ``fmt.value_dtype``: float32 if it holds every value of the format exactly, else float64, else object,
+        which gives Fractions. Values that the dtype does not hold are rounded once (nearest even).
     out : float32 or float64 array, C-contiguous, optional
         Receives the values; sets the dtype.
 
@@ -280,13 +294,13 @@ def decode(e: Any, fmt: Format | str | None = None, *, dtype: Any = None, out: A
             raise ArgumentError("plain codes need a format: decode(codes, fmt)")
         fmt = get(fmt)
         codes = check_codes(e, fmt)
-    if out is not None:
-        dtype = out.dtype if isinstance(out, np.ndarray) and dtype is None else dtype
+    if out is not None and dtype is None:
+        dtype = getattr(out, "dtype", None)
     wanted = _value_dtype(fmt, dtype)
     values = _out_array(out, codes.shape, wanted)
     if fmt.is_complex:
         values[...] = fmt.table[codes]
-    elif wanted == object:
+    elif wanted.kind == "O":
         _decode_objects(fmt, codes, values)
     else:
         flat_codes, flat_values = _flat(codes), values.reshape(-1)
@@ -380,7 +394,7 @@ def quantize(
 
 
 def _quantize_reals(reals: Reals, fmt: Format, policy: Policy, source: RandomSource | None, values: Array) -> None:
-    if reals.exact or source is not None or values.dtype == object or policy.negative == "abs":
+    if reals.exact or source is not None or values.dtype.kind == "O" or policy.negative == "abs":
         codes = np.empty(reals.array.shape, fmt.code_dtype)
         _encode_reals(reals, fmt, policy, source, codes)
         values[...] = decode(Encoded._wrap(codes, fmt), dtype=values.dtype)
@@ -409,7 +423,9 @@ def _quantize_reals(reals: Reals, fmt: Format, policy: Policy, source: RandomSou
 
 def _quantize_complex(x: Any, fmt: FourthRootsFormat, *options: Any) -> Any:
     *policy, out, report = options
-    e = encode(x, fmt, **dict(zip(("rounding", "overflow", "nan", "profile", "random"), policy, strict=True)), report=report)
+    e = encode(
+        x, fmt, **dict(zip(("rounding", "overflow", "nan", "profile", "random"), policy, strict=True)), report=report
+    )
     dtype = np.asarray(x).dtype if np.asarray(x).dtype.kind == "c" else np.dtype(np.complex64)
     return decode(e, dtype=dtype, out=out)
 
@@ -445,19 +461,21 @@ def cast(
         raise FormatMismatchError(f"cast takes an Encoded, got {type(e).__name__}; use encode(x, fmt) for numbers")
     fmt = get(fmt)
     if e.format.is_complex != fmt.is_complex:
-        raise FormatMismatchError(f"{e.format.name} and {fmt.name} are not both real or both complex; convert parts yourself")
+        raise FormatMismatchError(
+            f"{e.format.name} and {fmt.name} are not both real or both complex; convert parts yourself"
+        )
     if e.format.is_complex:
         return encode(decode(e), fmt, out=out, report=report)
     policy = resolve_policy(fmt, rounding, overflow, nan, profile)
     source = _random_source(policy, random)
     codes = _out_array(out, e.shape, fmt.code_dtype)
     source_fmt = e.format
-    if source_fmt.exact and source_fmt.value_dtype != object:
+    if source_fmt.exact and source_fmt.value_dtype.kind != "O":
         values = decode(e, dtype=source_fmt.value_dtype)
         values = _with_nan_signs(e, values)
         _encode_reals(Reals(values, {}, None), fmt, policy, source, codes)
     else:
-        values = decode(e, dtype=np.float64) if source_fmt.value_dtype != object else np.zeros(e.shape)
+        values = decode(e, dtype=np.float64) if source_fmt.value_dtype.kind != "O" else np.zeros(e.shape)
         _cast_scalars(e, fmt, policy, source, codes)
     result = Encoded._wrap(codes, fmt)
     return (result, conversion_report(fmt, values, decode(result, dtype=np.float64))) if report else result
@@ -489,7 +507,8 @@ def _cast_scalars(e: Encoded, fmt: Format, policy: Policy, source: RandomSource 
 
 
 def warmup(*formats: Format | str, rounding: Any = None, overflow: Any = None, profile: Any = None) -> None:
-    """Compile (or load from the disk cache) the fastest kernels for `formats` now: encode, decode and quantize of float32.
+    """Compile (or load from the disk cache) the fastest kernels for `formats` now: encode, decode and quantize of
+    float32.
 
     Changes speed, never bits.
 
@@ -507,13 +526,11 @@ def warmup(*formats: Format | str, rounding: Any = None, overflow: Any = None, p
         quick = quantize_plan(fmt, policy)
         if quick.constants is not None:
             quick.bind()
-        if fmt.value_dtype != object:
+        if fmt.value_dtype.kind != "O":
             decode_ = decoder(fmt, fmt.value_dtype)
             if decode_.table is not None:
                 values = np.empty(8192, fmt.value_dtype)
                 decode_.run(np.zeros(8192, fmt.code_dtype), values)
-        one = np.full(1, fmt.smallest, np.float32) if fmt.value_dtype != object else np.ones(1, np.float32)
+        one = np.full(1, fmt.smallest, np.float32) if fmt.value_dtype.kind != "O" else np.ones(1, np.float32)
         encode(one, fmt, rounding=rounding, overflow=overflow, profile=profile)
         quantize(one, fmt, rounding=rounding, overflow=overflow, profile=profile)
-
-

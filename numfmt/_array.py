@@ -190,7 +190,7 @@ class Encoded:
 
     def _no_arithmetic(self, other: object = None) -> Any:
         raise FormatMismatchError(
-            "arithmetic on Encoded must say how it rounds: compute on decoded values (np.asarray(e)) and encode the result"
+            "arithmetic on Encoded must say how it rounds: compute on decoded values (np.asarray(e)) and encode those"
         )
 
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _no_arithmetic
@@ -208,7 +208,9 @@ class Encoded:
         """At most 20 leading elements, so that showing a million of them costs nothing."""
         if self.size <= 20:
             return self
-        return Encoded._wrap(self.codes.reshape(-1)[:20] if self.codes.flags.c_contiguous else self.codes.flat[:20], self.format)
+        return Encoded._wrap(
+            self.codes.reshape(-1)[:20] if self.codes.flags.c_contiguous else self.codes.flat[:20], self.format
+        )
 
     def _repr_html_(self) -> str:
         from .display import encoded_html

@@ -17,8 +17,20 @@ __all__ = ["Reals", "exact_scalar", "real_input"]
 
 #: Extension dtypes (ml_dtypes) that binary32 holds exactly, by name.
 _NARROW_FLOATS = frozenset(
-    "bfloat16 float8_e3m4 float8_e4m3 float8_e4m3b11fnuz float8_e4m3fn float8_e4m3fnuz float8_e5m2 float8_e5m2fnuz "
-    "float8_e8m0fnu float6_e2m3fn float6_e3m2fn float4_e2m1fn".split()
+    [
+        "bfloat16",
+        "float8_e3m4",
+        "float8_e4m3",
+        "float8_e4m3b11fnuz",
+        "float8_e4m3fn",
+        "float8_e4m3fnuz",
+        "float8_e5m2",
+        "float8_e5m2fnuz",
+        "float8_e8m0fnu",
+        "float6_e2m3fn",
+        "float6_e3m2fn",
+        "float4_e2m1fn",
+    ]
 )
 _NARROW_INTS = frozenset(("int1", "int2", "int4", "uint1", "uint2", "uint4"))
 _SAFE_INTEGER = 1 << 53
@@ -80,8 +92,10 @@ def _from_wide_integers(array: npt.NDArray[Any]) -> Reals:
     exact: dict[int, Fraction] = {}
     if array.size and (int(array.max()) > _SAFE_INTEGER or int(array.min()) < -_SAFE_INTEGER):
         flat = array.reshape(-1)
-        large = np.flatnonzero((flat > _SAFE_INTEGER) | (flat < -_SAFE_INTEGER)) if array.dtype.kind == "i" else (
-            np.flatnonzero(flat > np.uint64(_SAFE_INTEGER))
+        large = (
+            np.flatnonzero((flat > _SAFE_INTEGER) | (flat < -_SAFE_INTEGER))
+            if array.dtype.kind == "i"
+            else (np.flatnonzero(flat > np.uint64(_SAFE_INTEGER)))
         )
         exact = {int(i): Fraction(int(flat[i])) for i in large}
     return Reals(floats, exact, None)
@@ -123,7 +137,9 @@ def _widen(array: npt.NDArray[Any]) -> Reals:
         raise DTypeError(_LONGDOUBLE)
     if kind == "f":
         if size >= 4:
-            return Reals(array if dtype.isnative else array.astype(dtype.newbyteorder("=")), {}, dtype.newbyteorder("="))
+            return Reals(
+                array if dtype.isnative else array.astype(dtype.newbyteorder("=")), {}, dtype.newbyteorder("=")
+            )
         return Reals(array.astype(np.float32), {}, dtype.newbyteorder("="))
     if kind in "iu":
         if size <= 2:
@@ -138,5 +154,7 @@ def _widen(array: npt.NDArray[Any]) -> Reals:
     if kind == "O":
         return _from_objects(array)
     if kind == "c":
-        raise DTypeError(f"x is complex ({dtype}) and the format is real; encode x.real and x.imag, or use fourth_roots")
+        raise DTypeError(
+            f"x is complex ({dtype}) and the format is real; encode x.real and x.imag, or use fourth_roots"
+        )
     raise DTypeError(f"x must hold real numbers, got dtype {dtype}")

@@ -1,7 +1,7 @@
 """The only bridge between a `Format` and a kernel: which compiled text encodes what, and with which integers.
 
-A plan encodes one (format, policy, source dtype). Small work never waits for a compiler: it runs on the exact scalar path
-or on NumPy tables. Larger work takes a kernel with run-time parameters, and after `BIND_AFTER` elements (or
+A plan encodes one (format, policy, source dtype). Small work never waits for a compiler: it runs on the exact scalar
+path or on NumPy tables. Larger work takes a kernel with run-time parameters, and after `BIND_AFTER` elements (or
 `numfmt.warmup`) the same text bound to constants. Every path gives the same bits.
 """
 
@@ -315,7 +315,7 @@ class EncodePlan:
         """A kernel taking (x, codes, kind, given, width, seed, start), or None."""
         if source.width > 32:
             return None
-        from ._kernels import fast32, floating, integer
+        from ._kernels import floating, integer
         from ._kernels._jit import bind
 
         bits = self.source.itemsize * 8

@@ -83,13 +83,15 @@ class ReportSums:
             x, y = x.astype(np.float64), y.astype(np.float64)
             low, high, normal = float(self.fmt.min), float(self.fmt.max), float(self.fmt.smallest_normal)
             nan, finite = np.isnan(x), np.isfinite(y)
-            self.counts += (
-                x.size,
-                np.count_nonzero(((x > high) | (x < low)) & finite),
-                np.count_nonzero(~nan & ~finite & (x != y)),
-                np.count_nonzero((x != 0) & ~nan & (y == 0)),
-                np.count_nonzero((y != 0) & (np.abs(y) < normal)),
-                np.count_nonzero(nan),
+            self.counts += np.array(
+                (
+                    x.size,
+                    np.count_nonzero(((x > high) | (x < low)) & finite),
+                    np.count_nonzero(~nan & ~finite & (x != y)),
+                    np.count_nonzero((x != 0) & ~nan & (y == 0)),
+                    np.count_nonzero((y != 0) & (np.abs(y) < normal)),
+                    np.count_nonzero(nan),
+                )
             )
             use = np.isfinite(x) & finite
             if not use.all():
@@ -108,8 +110,19 @@ class ReportSums:
         with np.errstate(all="ignore"):
             sqnr = float(10 * np.log10(np.float64(self.signal) / self.noise)) if self.signal else float("nan")
             mse = self.noise / self.used if self.used else float("nan")
+        elements, saturated, overflowed, flushed, subnormal, nan = self.counts.tolist()
         return ConversionReport(
-            self.fmt.name, *(int(c) for c in self.counts), mse, float("inf") if self.noise == 0 else sqnr, self.max_abs, self.max_rel
+            format=self.fmt.name,
+            elements=elements,
+            saturated=saturated,
+            overflowed=overflowed,
+            flushed=flushed,
+            subnormal=subnormal,
+            nan=nan,
+            mse=mse,
+            sqnr_db=float("inf") if self.noise == 0 else sqnr,
+            max_abs_error=self.max_abs,
+            max_rel_error=self.max_rel,
         )
 
 

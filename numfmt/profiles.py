@@ -63,7 +63,9 @@ _PROFILES = {
             (Rule("fp8_e4m3fn fp8_e5m2"), Rule(_NARROW), Rule("int8_f6")),
         ),
         Profile(
-            "ocp_nonsat", "OCP OFP8 rev 1.0 table 3 (OVF)", (Rule("fp8_e4m3fn fp8_e5m2", overflow=_NONSAT), Rule(_NARROW))
+            "ocp_nonsat",
+            "OCP OFP8 rev 1.0 table 3 (OVF)",
+            (Rule("fp8_e4m3fn fp8_e5m2", overflow=_NONSAT), Rule(_NARROW)),
         ),
         Profile(
             "ieee754",
@@ -135,9 +137,7 @@ _PROFILES = {
                 Rule("fp8_e4m3fn fp8_e5m2", _RNE, _SAT, NaNRule.ZERO),
             ),
         ),
-        Profile(
-            "p3109_satfinite", "IEEE P3109 v4.0 (NearestTiesToEven, SatFinite)", (Rule("p3109_*", _RNE, _SAT),)
-        ),
+        Profile("p3109_satfinite", "IEEE P3109 v4.0 (NearestTiesToEven, SatFinite)", (Rule("p3109_*", _RNE, _SAT),)),
         Profile(
             "p3109_satpropagate",
             "IEEE P3109 v4.0 (NearestTiesToEven, SatPropagate)",
@@ -254,7 +254,14 @@ def compare_profiles(fmt: Format | str, p: str | Profile, q: str | Profile) -> l
         return None if mark < 0 else int(mark)
 
     found = []
-    specials = (("+0", 0.0), ("-0", -0.0), ("+infinity", np.inf), ("-infinity", -np.inf), ("NaN", np.nan), ("-NaN", -np.nan))
+    specials = (
+        ("+0", 0.0),
+        ("-0", -0.0),
+        ("+infinity", np.inf),
+        ("-infinity", -np.inf),
+        ("NaN", np.nan),
+        ("-NaN", -np.nan),
+    )
     values = np.array([v for _, v in specials])
     for (what, value), a, b in zip(specials, encode_steps(left, values), encode_steps(right, values), strict=True):
         if a != b:

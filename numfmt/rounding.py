@@ -113,7 +113,7 @@ class Rounding(Enum):
         raise ArgumentError(f"rounding {self.name.lower()} needs random bits; pass random=")
 
     def away_stochastic(self, nu: Fraction, random: int, width: int) -> bool:
-        """Whether a value at position `nu` between its neighbours rounds away, given the `width`-bit integer `random`."""
+        """Whether a value at position `nu` between its neighbours rounds away, given a `width`-bit integer."""
         one = 1 << width
         match self:
             case Rounding.STOCHASTIC_A:
@@ -165,10 +165,9 @@ class NaNRule(Enum):
     """Which code a NaN becomes when converting.
 
     CANONICAL: the format's canonical NaN (default where one exists). SIGNED: the canonical NaN with the sign of the
-    input (ml_dtypes). ALL_ONES: every bit below the sign one, sign clear (PTX: 0x7F). SIGNED_ALL_ONES: the same with the
-    sign of the input (torch e5m2). RAISE: `NaNError` (default where
-    the format has no NaN). ZERO, NEGATIVE_ZERO, MAX, MIN: that code, whatever the sign. OPPOSITE_ZERO: the zero of the
-    other sign (ml_dtypes for FP4 and FP6).
+    input (ml_dtypes). ALL_ONES: every bit below the sign one, sign clear (PTX: 0x7F). SIGNED_ALL_ONES: the same with
+    the sign of the input (torch e5m2). RAISE: `NaNError` (default where the format has no NaN). ZERO, NEGATIVE_ZERO,
+    MAX, MIN: that code, whatever the sign. OPPOSITE_ZERO: the zero of the other sign (ml_dtypes for FP4 and FP6).
     """
 
     CANONICAL = 0
@@ -206,7 +205,7 @@ class RandomBits:
     """
 
     integers: Any
-    width: int
+    width: Any
 
     def __post_init__(self) -> None:
         if not isinstance(self.width, (int, np.integer)) or not 1 <= self.width <= 64:

@@ -1,4 +1,4 @@
-"""The one place with numba options: `inline` for helpers, `bind` for entry points, and a disk cache that checks itself."""
+"""The one place with numba options: `inline` for helpers, `bind` for entry points, a disk cache that checks itself."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
 """binary32 to narrow floats at memory speed: encode, fake-quantize and stochastic rounding.
 
-A magnitude w in binade e of a target with M mantissa bits has the quantum 2**(e - M). Nearest modes add
-c = 2**(e + 23 - M), which makes the binary32 unit in the last place equal to the quantum, so the addition itself rounds to
-nearest even; subtracting c is exact. Directed and stochastic modes multiply by 1 / quantum, a power of two (exact), and
-take floor, ceiling or integer part, instructions that do not look at the rounding mode. Float operations that decide bits
-here: that addition and subtraction, products by powers of two, floor, ceil, conversion to integers, comparisons. They are
-right only under the default floating-point environment, so every kernel first probes it (rounding direction,
-flush-to-zero, denormals-are-zero) and returns -1, having written nothing, when it is not: the caller then takes the
-integer kernel.
+A magnitude w in binade e of a target with M mantissa bits has the quantum 2**(e - M). Nearest modes add c = 2**(e +
+23 - M), which makes the binary32 unit in the last place equal to the quantum, so the addition itself rounds to
+nearest even; subtracting c is exact. Directed and stochastic modes multiply by 1 / quantum, a power of two (exact),
+and take floor, ceiling or integer part, instructions that do not look at the rounding mode. Float operations that
+decide bits here: that addition and subtraction, products by powers of two, floor, ceil, conversion to integers,
+comparisons. They are right only under the default floating-point environment, so every kernel first probes it
+(rounding direction, flush-to-zero, denormals-are-zero) and returns -1, having written nothing, when it is not: the
+caller then takes the integer kernel.
 
 Ties of the other nearest modes: a tie has an even pattern (at least two mantissa bits are dropped), so setting the
 last bit of w moves exactly the ties, and only the ties, off the tie.
@@ -28,7 +28,6 @@ from .rounding import (
     NEAREST_UP,
     NEAREST_ZERO,
     TO_ODD,
-    TOWARD_NEGATIVE,
     TOWARD_POSITIVE,
     TOWARD_ZERO,
 )
@@ -50,15 +49,16 @@ def environment_is_default(probe):
 
 
 @inline
-def nudge(u, negative, mode):
-    """`u` with exact ties moved to the side that the nearest mode wants; other patterns keep their side."""
+def nudge(u, minus, mode):
+    """`u` with exact ties moved to the side that the nearest mode wants; `minus` is the sign bit, 0 or 1."""
     if mode == NEAREST_AWAY:
         return U32(u | U32(1))
     if mode == NEAREST_ZERO:
         return U32(U32(max(u, U32(1)) - U32(1)) | U32(1))
-    if mode == NEAREST_UP or mode == NEAREST_DOWN:
-        outward = negative if mode == NEAREST_DOWN else not negative
-        return U32(U32(max(u, U32(1)) - (U32(0) if outward else U32(1))) | U32(1))
+    if mode == NEAREST_UP:
+        return U32(U32(max(u, U32(1)) - minus) | U32(1))
+    if mode == NEAREST_DOWN:
+        return U32(U32(U32(max(u, U32(1)) - U32(1)) + minus) | U32(1))
     return u
 
 
@@ -70,7 +70,7 @@ def reciprocal_quantum(binade, mantissa):
 
 @inline
 def directed_count(w, sign, binade, mantissa, mode):
-    """|w| in quanta of its binade, rounded to an integer by a directed mode or to odd (odd: the binade's parity is even)."""
+    """|w| in quanta of its binade, rounded to an integer by a directed mode."""
     scale = reciprocal_quantum(binade, mantissa)
     if mode == TOWARD_ZERO:
         return U32(I32(F32(f32_of_bits(w) * scale)))
@@ -83,9 +83,22 @@ def directed_count(w, sign, binade, mantissa, mode):
 
 
 def make_encode_fast(
-    code_bytes, mantissa, lowest, largest, sign, mode, zero_neg, over_pos, over_neg, inf_pos, inf_neg, nan_pos, nan_neg, digest
+    code_bytes,
+    mantissa,
+    lowest,
+    largest,
+    sign,
+    mode,
+    zero_neg,
+    over_pos,
+    over_neg,
+    inf_pos,
+    inf_neg,
+    nan_pos,
+    nan_neg,
+    digest,
 ):
-    """Encoder bound to one format, rounding and policy; `lowest` is the biased binary32 exponent of the lowest binade."""
+    """Encoder bound to one format and policy; `lowest` is the biased binary32 exponent of the lowest binade."""
     floor = lowest << 23
     top = (lowest + (largest >> mantissa) + 1) << 23
     lift = (23 - mantissa) << 23
@@ -99,7 +112,7 @@ def make_encode_fast(
             v = bits_of_f32(x[i])
             u = U32(v & U32(0x7FFFFFFF))
             negative = v > U32(0x7FFFFFFF)
-            w = nudge(U32(min(u, U32(top))), negative, mode)
+            w = nudge(U32(min(u, U32(top))), U32(v >> U32(31)), mode)
             binade = U32(max(U32(w & U32(INFINITY)), U32(floor)))
             base = U32(U32(binade - U32(floor)) >> U32(23 - mantissa))
             if mode < TOWARD_ZERO:
@@ -167,7 +180,7 @@ def make_quantize_fast(
             v = bits_of_f32(x[i])
             u = U32(v & U32(0x7FFFFFFF))
             negative = v > U32(0x7FFFFFFF)
-            w = nudge(U32(min(u, U32(top))), negative, mode)
+            w = nudge(U32(min(u, U32(top))), U32(v >> U32(31)), mode)
             binade = U32(max(U32(w & U32(INFINITY)), U32(floor)))
             if mode < TOWARD_ZERO:
                 c = f32_of_bits(U32(binade + U32(lift)))
@@ -211,7 +224,20 @@ def make_quantize_fast(
 
 
 def make_encode_stochastic(
-    code_bytes, mantissa, lowest, largest, sign, width, zero_neg, over_pos, over_neg, inf_pos, inf_neg, nan_pos, nan_neg, digest
+    code_bytes,
+    mantissa,
+    lowest,
+    largest,
+    sign,
+    width,
+    zero_neg,
+    over_pos,
+    over_neg,
+    inf_pos,
+    inf_neg,
+    nan_pos,
+    nan_neg,
+    digest,
 ):
     """Stochastic rounding A with `width` hash bits; a call stays within one 2**32 index block."""
     sign_shift = 32 - sign.bit_length()

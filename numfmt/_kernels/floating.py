@@ -2,7 +2,8 @@
 
 The source is taken apart by bits (`source_mantissa` and `source_bias` say how), the significand is shifted to the
 target's quantum, rounded once by `round_shift`, and the magnitude code is completed by the special cases. Codes of the
-special cases come ready-made from the caller; -1 asks for a NaN error, -2 for an overflow error (returned as flag bits).
+special cases come ready-made from the caller; -1 asks for a NaN error, -2 for an overflow error (returned as flag
+bits).
 """
 
 from __future__ import annotations
@@ -68,7 +69,9 @@ def round_magnitude(u, negative, source_mantissa, source_bias, mantissa, lowest,
 
 
 @inline
-def finish(u, negative, magnitude, infinity, largest, sign, zero_neg, over_pos, over_neg, inf_pos, inf_neg, nan_pos, nan_neg):
+def finish(
+    u, negative, magnitude, infinity, largest, sign, zero_neg, over_pos, over_neg, inf_pos, inf_neg, nan_pos, nan_neg
+):
     """Code (int64, or -1 / -2) from a rounded magnitude and the source pattern."""
     m = I64(magnitude)
     positive = over_pos if m > largest else m
@@ -111,7 +114,19 @@ def make_encode(source_bits, code_bytes, digest):
                 u, negative, source_mantissa, source_bias, mantissa, lowest, subnormals, mode, random, width
             )
             code = finish(
-                u, negative, m, U64(infinity), largest, sign, zero_neg, over_pos, over_neg, inf_pos, inf_neg, nan_pos, nan_neg
+                u,
+                negative,
+                m,
+                U64(infinity),
+                largest,
+                sign,
+                zero_neg,
+                over_pos,
+                over_neg,
+                inf_pos,
+                inf_neg,
+                nan_pos,
+                nan_neg,
             )
             if code < 0:
                 # bit 0: NaN refused, bit 1: overflow refused
@@ -120,13 +135,36 @@ def make_encode(source_bits, code_bytes, digest):
             codes[i] = code
         return flags
 
-    arguments = (source, CODE_OUT[code_bytes], types.int64[::1], types.int64, U64_IN, types.int64, types.uint64, types.uint64)
+    arguments = (
+        source,
+        CODE_OUT[code_bytes],
+        types.int64[::1],
+        types.int64,
+        U64_IN,
+        types.int64,
+        types.uint64,
+        types.uint64,
+    )
     return encode, [types.int64(*arguments)]
 
 
 def make_encode_bound(
-    source_bits, code_bytes, mantissa, lowest, largest, sign, subnormals, mode, zero_neg, over_pos, over_neg, inf_pos,
-    inf_neg, nan_pos, nan_neg, digest,
+    source_bits,
+    code_bytes,
+    mantissa,
+    lowest,
+    largest,
+    sign,
+    subnormals,
+    mode,
+    zero_neg,
+    over_pos,
+    over_neg,
+    inf_pos,
+    inf_neg,
+    nan_pos,
+    nan_neg,
+    digest,
 ):
     """The same encoder with every parameter a constant; deterministic modes."""
     if source_bits == 32:
@@ -147,7 +185,19 @@ def make_encode_bound(
                 u, negative, source_mantissa, source_bias, mantissa, lowest, subnormals, mode, U64(0), 1
             )
             code = finish(
-                u, negative, m, U64(infinity), largest, sign, zero_neg, over_pos, over_neg, inf_pos, inf_neg, nan_pos, nan_neg
+                u,
+                negative,
+                m,
+                U64(infinity),
+                largest,
+                sign,
+                zero_neg,
+                over_pos,
+                over_neg,
+                inf_pos,
+                inf_neg,
+                nan_pos,
+                nan_neg,
             )
             flags |= I64(-code) if code < 0 else I64(0)
             codes[i] = I64(0) if code < 0 else code

@@ -44,7 +44,10 @@ def rounded_magnitude(u, negative, source_mantissa, source_bias, frac_bits, mode
 
 
 def make_encode_integer(source_bits, code_bytes, digest):
-    """Encoder with run-time parameters: p = (frac_bits, min, max, bits, layout, overflow, mode, nan_pos, nan_neg, inf_pos, inf_neg)."""
+    """Encoder with run-time parameters.
+
+    p = (frac_bits, min, max, bits, layout, overflow, mode, nan_pos, nan_neg, inf_pos, inf_neg).
+    """
     if source_bits == 32:
         source, source_mantissa, source_bias = F32_IN, 23, 127
     else:
@@ -64,7 +67,9 @@ def make_encode_integer(source_bits, code_bytes, digest):
             random = U64(0)
             if mode >= STOCHASTIC_A:
                 random = random_bits(kind, given, seed, start, i, width)
-            magnitude, huge = rounded_magnitude(u, negative, source_mantissa, source_bias, frac_bits, mode, random, width)
+            magnitude, huge = rounded_magnitude(
+                u, negative, source_mantissa, source_bias, frac_bits, mode, random, width
+            )
             q = -I64(magnitude) if negative else I64(magnitude)
             over = q > highest or q < lowest or huge
             if over and overflow != WRAP:
@@ -85,5 +90,14 @@ def make_encode_integer(source_bits, code_bytes, digest):
             codes[i] = code
         return flags
 
-    arguments = (source, CODE_OUT[code_bytes], types.int64[::1], types.int64, U64_IN, types.int64, types.uint64, types.uint64)
+    arguments = (
+        source,
+        CODE_OUT[code_bytes],
+        types.int64[::1],
+        types.int64,
+        U64_IN,
+        types.int64,
+        types.uint64,
+        types.uint64,
+    )
     return encode, [types.int64(*arguments)]

@@ -16,10 +16,11 @@ U64, I64 = np.uint64, np.int64
 def posit_magnitude(u, negative, source_mantissa, source_bias, bits, es, mode):
     """Code of the finite non-zero magnitude pattern `u` in a posit(bits, es), 1 to maxpos, or 0 in directed modes.
 
-    The string is regime | exponent | fraction, left-aligned in 62 bits; what does not fit is ORed into the last bit, which
-    lies below the rounding position because bits - 1 <= 31.
+    The string is regime | exponent | fraction, left-aligned in 62 bits; what does not fit is ORed into the last bit,
+    which lies below the rounding position because bits - 1 <= 31.
     """
-    # Subnormal sources lie below minpos (the caller picks a source for which they do), so their scale need not be exact.
+    # Subnormal sources lie below minpos (the caller picks a source for which they do), so their scale need not be
+    # exact.
     scale = I64(u >> U64(source_mantissa)) - I64(source_bias)
     fraction = u & ((U64(1) << U64(source_mantissa)) - U64(1))
     limit = I64((bits - 2) << es)

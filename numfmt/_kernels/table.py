@@ -26,8 +26,8 @@ def make_lookup(code_bytes, value_bytes, digest):
 def make_bisect(source_bytes, code_bytes, digest):
     """Encode by thresholds: ``steps[k]`` is the code of every x with ``thresholds[k-1] <= x < thresholds[k]``.
 
-    `special` holds the codes for +0, -0, +inf, -inf, +NaN, -NaN (-1: NaN refused, -2: overflow refused), as do entries of
-    `steps`. Comparisons are the only float operations.
+    `special` holds the codes for +0, -0, +inf, -inf, +NaN, -NaN (-1: NaN refused, -2: overflow refused), as do entries
+    of `steps`. Comparisons are the only float operations.
     """
 
     def bisect(x, codes, thresholds, steps, special):

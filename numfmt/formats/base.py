@@ -85,7 +85,7 @@ class Format(ABC):
         return self.value_of(code).value
 
     def breakpoint(self, lower: int, upper: int) -> Real:
-        """Where nearest rounding turns from code `lower` to code `upper`, neighbours in value; default: the midpoint."""
+        """Where nearest rounding turns from code `lower` to its neighbour `upper`; default: the midpoint."""
         low, high = self.real_of(lower), self.real_of(upper)
         assert isinstance(low, Fraction) and isinstance(high, Fraction)
         return (low + high) / 2
@@ -171,7 +171,9 @@ class Format(ABC):
     @cached_property
     def _unpacked(self) -> tuple[Unpacked, ...]:
         if self.bits > TABLE_BITS:
-            raise ArgumentError(f"{self.name} has 2**{self.bits} codes: too wide for a table (at most {TABLE_BITS} bits)")
+            raise ArgumentError(
+                f"{self.name} has 2**{self.bits} codes: too wide for a table (at most {TABLE_BITS} bits)"
+            )
         return tuple(self.value_of(code) for code in range(self.code_count))
 
     @cached_property
@@ -344,7 +346,8 @@ class Format(ABC):
         return difference * math.log10(2.0)
 
     def epsilon_at(self, x: float | int | Fraction) -> Any:
-        """Distance between the largest value ``<= x`` and the next one above; the relative step at 1 is ``epsilon_at(1)``.
+        """Distance between the largest value ``<= x`` and the next one above; the relative step at 1 is
+        ``epsilon_at(1)``.
 
         >>> import numfmt as nf
         >>> nf.get("fp8_e4m3fn").epsilon_at(16.5)
@@ -374,9 +377,7 @@ class Format(ABC):
         if values is None:
             values = np.empty(self.code_count)
             for code, unpacked in enumerate(self._unpacked):
-                values[code] = (
-                    nearest_binary64(self.real_of(code)) if unpacked.kind is Kind.FINITE else float(unpacked)
-                )
+                values[code] = nearest_binary64(self.real_of(code)) if unpacked.kind is Kind.FINITE else float(unpacked)
         values.setflags(write=False)
         return values
 
@@ -404,7 +405,12 @@ class Format(ABC):
         # The code of widest significand cannot be known in general, so small formats are checked whole.
         if self.bits <= 8:
             return list(range(self.code_count))
-        return [self.max_code, self.min_code, self.smallest_code, int(self.ordered_codes[self.rank_below(Fraction(0)) - 1])]
+        return [
+            self.max_code,
+            self.min_code,
+            self.smallest_code,
+            int(self.ordered_codes[self.rank_below(Fraction(0)) - 1]),
+        ]
 
     def check_code(self, code: int) -> int:
         """`code` itself, or `CodeRangeError` when it is not a code of this format."""

@@ -30,8 +30,13 @@ IEEE754 = "IEEE 754-2019 table 3.5"
 _float(FloatFormat(5, 10, label="binary16", source=IEEE754), "float16", "fp16", "half", "f16")
 _float(FloatFormat(8, 23, label="binary32", source=IEEE754), "float32", "fp32", "single", "f32")
 _float(FloatFormat(11, 52, label="binary64", source=IEEE754), "float64", "fp64", "double", "f64")
-_float(FloatFormat(8, 7, label="bfloat16", source="Intel, BFLOAT16 hardware numerics definition, 2018"), "bf16", "bfloat")
-_float(FloatFormat(8, 10, label="tf32", source="NVIDIA PTX ISA 9.0 section 5.2.3; the 19 significant bits"), "tensorfloat32")
+_float(
+    FloatFormat(8, 7, label="bfloat16", source="Intel, BFLOAT16 hardware numerics definition, 2018"), "bf16", "bfloat"
+)
+_float(
+    FloatFormat(8, 10, label="tf32", source="NVIDIA PTX ISA 9.0 section 5.2.3; the 19 significant bits"),
+    "tensorfloat32",
+)
 _float(FloatFormat(8, 13, label="e8m13", source="MMA-Sim f32_e8m13: accumulator of NVIDIA Ada FP8 units"), "fp22")
 _float(
     FloatFormat(7, 16, 63, FINITE, subnormals=False, label="fp24_r300", source="Mesa r300 pack_float24 (ATI R300)"),
@@ -39,7 +44,12 @@ _float(
 )
 _float(
     FloatFormat(
-        8, 15, label="pxr24", rounding=Rounding.NEAREST_AWAY, overflow=Overflow.SAT_PROPAGATE, source="OpenEXR PXR24 codec"
+        8,
+        15,
+        label="pxr24",
+        rounding=Rounding.NEAREST_AWAY,
+        overflow=Overflow.SAT_PROPAGATE,
+        source="OpenEXR PXR24 codec",
     )
 )
 _float(FloatFormat(8, 15, label="fp24_e8m15", source="binary32 less 8 bits, IEEE rounding"))
@@ -57,14 +67,27 @@ _float(FloatFormat(4, 3, 11, FNUZ, label="fp8_e4m3fnuz_b11", source=MLD), "e4m3b
 _float(FloatFormat(2, 3, specials=FINITE, label="fp6_e2m3", source=MX), "e2m3", "float6_e2m3fn", "e2m3fn", "fp6_e2m3fn")
 _float(FloatFormat(3, 2, specials=FINITE, label="fp6_e3m2", source=MX), "e3m2", "float6_e3m2fn", "e3m2fn", "fp6_e3m2fn")
 _float(FloatFormat(2, 1, specials=FINITE, label="fp4_e2m1", source=MX), "e2m1", "float4_e2m1fn", "e2m1fn", "fp4_e2m1fn")
-_float(FloatFormat(1, 2, 1, FINITE, label="fp4_e1m2", source="PyPI en_dtypes float4_e1m2; k/4 up to 1.75"), "e1m2", "float4_e1m2")
-_float(FloatFormat(3, 0, specials=FINITE, label="fp4_e3m0", source="microxcaling and torchao experiments"), "e3m0", "float4_e3m0")
 _float(
-    FloatFormat(4, 3, specials=FN, signed=False, label="ufp7_e4m3fn", source="NVIDIA PTX ISA 9.0 ue4m3 (NVFP4 block scales)"),
+    FloatFormat(1, 2, 1, FINITE, label="fp4_e1m2", source="PyPI en_dtypes float4_e1m2; k/4 up to 1.75"),
+    "e1m2",
+    "float4_e1m2",
+)
+_float(
+    FloatFormat(3, 0, specials=FINITE, label="fp4_e3m0", source="microxcaling and torchao experiments"),
+    "e3m0",
+    "float4_e3m0",
+)
+_float(
+    FloatFormat(
+        4, 3, specials=FN, signed=False, label="ufp7_e4m3fn", source="NVIDIA PTX ISA 9.0 ue4m3 (NVFP4 block scales)"
+    ),
     "ue4m3",
     "ufp8_ue4m3",
 )
-_float(FloatFormat(5, 3, specials=FN, signed=False, label="ufp8_e5m3fn", source="PTX 13.4 preview ue5m3; LLVM PR 210720"), "ue5m3")
+_float(
+    FloatFormat(5, 3, specials=FN, signed=False, label="ufp8_e5m3fn", source="PTX 13.4 preview ue5m3; LLVM PR 210720"),
+    "ue5m3",
+)
 add(ExponentFormat(8, source=MX.replace("5.3", "5.4.1")), "e8m0", "float8_e8m0fnu", "e8m0fnu", "ue8m0")
 ambiguous("fp8_e4m3", "fp8_e4m3fn (OCP E4M3, max 448)", "fp8_e4m3_ieee (ml_dtypes float8_e4m3, max 240)")
 ambiguous("e4m3", "fp8_e4m3fn (OCP E4M3, max 448)", "fp8_e4m3_ieee (ml_dtypes float8_e4m3, max 240)")
@@ -73,7 +96,8 @@ ambiguous("fp6", "fp6_e2m3", "fp6_e3m2")
 ambiguous("fp4", "fp4_e2m1 (OCP)", "bnb_fp4 (bitsandbytes)", "fp4_e1m2", "fp4_e3m0")
 ambiguous("fp24", "fp24_r300 (ATI R300)", "pxr24 (OpenEXR)", "fp24_e8m15", "fp24_e7m16")
 
-# ---- IEEE P3109: every legal K from 3 to 15, P, signedness and domain --------------------------------------------------
+# ---- IEEE P3109: every legal K from 3 to 15, P, signedness and domain
+# --------------------------------------------------
 for _k in range(3, 16):
     for _signed in (True, False):
         for _p in range(1, _k + int(not _signed)):
@@ -154,8 +178,8 @@ add(CodebookFormat("bof4_mse_b64", (
     -1, -0.753524542, -0.579203725, -0.438599885, -0.316767991, -0.205992445, -0.101538762, 0, 0.0887245312, 0.17937696,
     0.274149984, 0.375821143, 0.48849377, 0.618705869, 0.779045224, 1), DOWN, False, BOF4))
 add(CodebookFormat("bof4_mae_b64", (
-    -1, -0.702630579, -0.527270377, -0.394673824, -0.28321448, -0.183531359, -0.0903086662, 0, 0.0789600015, 0.159879252,
-    0.244986355, 0.337221891, 0.441359282, 0.565777063, 0.729917824, 1), DOWN, False, BOF4))
+    -1, -0.702630579, -0.527270377, -0.394673824, -0.28321448, -0.183531359, -0.0903086662, 0, 0.0789600015,
+    0.159879252, 0.244986355, 0.337221891, 0.441359282, 0.565777063, 0.729917824, 1), DOWN, False, BOF4))
 add(CodebookFormat("bof4s_mse_b64", (
     -0.856846392, -0.669287443, -0.523526609, -0.400488257, -0.291063815, -0.190009296, -0.0938529596, 0, 0.0887671709,
     0.17948027, 0.274309605, 0.376019746, 0.488653004, 0.618860364, 0.779139578, 1), DOWN, False, BOF4))

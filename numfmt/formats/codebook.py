@@ -28,8 +28,8 @@ class CodebookFormat(Format):
     label : str
         Canonical name.
     values : tuple of float, int or Fraction
-        At most 65536; taken exactly. Floats are dyadic, so an NF4 entry means its float32 constant. ``-0.0`` counts as a
-        negative zero.
+        At most 65536; taken exactly. Floats are dyadic, so an NF4 entry means its float32 constant. ``-0.0`` counts as
+        a negative zero.
     ties : Rounding
         Default rounding. Values beyond the ends take the end.
     float32_breakpoints : bool
@@ -102,8 +102,8 @@ def round_to_float32(x: Fraction) -> Fraction:
 class FourthRootsFormat(Format):
     """The complex codebook <+-1, +-i>: code k stands for i**k, so products add codes modulo 4.
 
-    A number goes to the nearest axis by phase: [-pi/4, pi/4) to 1, [pi/4, 3pi/4) to i, and so on round; 0 goes to 1. All
-    decided by comparing real and imaginary part. Source: Fairy+-i, arXiv:2508.05571, and its public code.
+    A number goes to the nearest axis by phase: [-pi/4, pi/4) to 1, [pi/4, 3pi/4) to i, and so on round; 0 goes to 1.
+    All decided by comparing real and imaginary part. Source: Fairy+-i, arXiv:2508.05571, and its public code.
 
     >>> FourthRootsFormat().table
     array([ 1.+0.j,  0.+1.j, -1.+0.j,  0.-1.j], dtype=complex64)
@@ -150,7 +150,7 @@ class FourthRootsFormat(Format):
         return False
 
     @property
-    def finite_count(self) -> int:  # type: ignore[override]
+    def finite_count(self) -> int:
         return 4
 
     @property
@@ -162,13 +162,13 @@ class FourthRootsFormat(Format):
         return NaNRule.RAISE
 
     @cached_property
-    def table(self) -> npt.NDArray[Any]:  # type: ignore[override]
+    def table(self) -> npt.NDArray[Any]:
         values = np.array([complex(float(r), float(i)) for r, i in map(self.real_imag_of, range(4))], np.complex64)
         values.setflags(write=False)
         return values
 
     @property
-    def value_dtype(self) -> np.dtype[Any]:  # type: ignore[override]
+    def value_dtype(self) -> np.dtype[Any]:
         return np.dtype(np.complex64)
 
     def nearest_axis(self, real: npt.NDArray[Any], imag: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:

@@ -1,8 +1,8 @@
 """The exact meaning of encoding: a policy resolved against a format, scalar encoding, and binary64 step tables.
 
 Encoding a real is a monotone step function of it (every mode but the stochastic ones and wrap-around). `steps` writes
-that function down once, from the exact breakpoints, as sorted binary64 thresholds and codes; so any format of at most 16
-bits is encoded by comparisons alone. `encode_exact` evaluates the same definition on a rational number.
+that function down once, from the exact breakpoints, as sorted binary64 thresholds and codes; so any format of at most
+16 bits is encoded by comparisons alone. `encode_exact` evaluates the same definition on a rational number.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, lru_cache
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -126,7 +127,7 @@ class Conversion:
                 code = fmt.nan_code_for(rule, negative)
                 if code is None:
                     raise ArgumentError(
-                        f"{fmt.name} has no NaN, so nan={rule.name.lower()} cannot be honoured; use raise, zero, max or min"
+                        f"{fmt.name} has no NaN: nan={rule.name.lower()} is impossible; use raise, zero, max or min"
                     )
                 return code
             case NaNRule.MAX:
@@ -174,7 +175,9 @@ class Conversion:
         """Code of a finite overflow, or of an infinity, of the given sign."""
         fmt, overflow = self.fmt, self.policy.overflow
         infinity = fmt.infinity_codes[int(negative)]
-        if negative and not fmt.is_signed and fmt.below_min is None or (negative and self.policy.negative != "overflow"):
+        if (negative and not fmt.is_signed and fmt.below_min is None) or (
+            negative and self.policy.negative != "overflow"
+        ):
             # Exponent-only formats have no rule of their own for negative numbers: NaN, unless told to drop the sign.
             return self._nan_or_refuse(negative)
         beyond_unsigned = negative and not fmt.is_signed
@@ -321,7 +324,9 @@ class Conversion:
         """The step function over finite non-zero binary64 inputs; formats of at most 16 bits, deterministic modes."""
         fmt, policy = self.fmt, self.policy
         if policy.rounding.is_stochastic or policy.overflow is Overflow.WRAP:
-            raise ArgumentError(f"{policy.rounding.name.lower()} with {policy.overflow.name.lower()} is no step function")
+            raise ArgumentError(
+                f"{policy.rounding.name.lower()} with {policy.overflow.name.lower()} is no step function"
+            )
         if fmt.bits > TABLE_BITS:
             raise ArgumentError(f"{fmt.name} is too wide for a step table (at most {TABLE_BITS} bits)")
         return _build_steps(self)
@@ -407,7 +412,7 @@ def _build_steps(conversion: Conversion) -> Steps:
     if first in fmt.zero_codes and special.zero_pos != builder.codes[-1]:
         builder.step(Fraction(0), False, special.zero_pos)
 
-    for lower, upper in zip(codes, codes[1:], strict=False):
+    for lower, upper in pairwise(codes):
         low, high = fmt.value_of(lower), fmt.value_of(upper)
         if low.kind is Kind.ZERO and high.kind is Kind.ZERO:
             builder.step(Fraction(0), False, special.zero_pos)
@@ -450,8 +455,8 @@ def refuse(code: int, fmt: Format, policy: Policy, what: Any = None) -> None:
         )
     if code == REFUSE_OVERFLOW:
         raise FormatOverflowError(
-            f"x must lie within [{fmt.min}, {fmt.max}] for {fmt.name} with overflow={policy.overflow.name.lower()}{shown}; "
-            "pass overflow='saturate' or another policy"
+            f"x must lie within [{fmt.min}, {fmt.max}] for {fmt.name} with "
+            f"overflow={policy.overflow.name.lower()}{shown}; pass overflow='saturate' or another policy"
         )
 
 

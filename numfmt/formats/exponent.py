@@ -17,9 +17,9 @@ __all__ = ["ExponentFormat"]
 class ExponentFormat(Format):
     """Unsigned powers of two: value = 2**(code - bias), the all-ones code is NaN; no zero, no sign, no infinity.
 
-    Encoding defaults (OCP defines none for an arbitrary real): nearest with ties up, 0 and everything below the smallest
-    value give the smallest, negative numbers give NaN, too large values saturate. Profiles give the other stacks' rules.
-    Source: OCP MX v1.0 section 5.4.1 (E8M0).
+    Encoding defaults (OCP defines none for an arbitrary real): nearest with ties up, 0 and everything below the
+    smallest value give the smallest, negative numbers give NaN, too large values saturate. Profiles give the other
+    stacks' rules. Source: OCP MX v1.0 section 5.4.1 (E8M0).
 
     >>> ExponentFormat(8).max == 2.0 ** 127
     True

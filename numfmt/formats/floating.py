@@ -113,7 +113,7 @@ class MinifloatBase(Format):
         return (("sign", int(self.signed)), ("exponent", self.exponent_bits), ("mantissa", self.mantissa_bits))
 
     def decode_array(self, codes: npt.NDArray[Any]) -> npt.NDArray[np.float64] | None:
-        if self.value_dtype == object:
+        if self.value_dtype.kind == "O":
             return None
         code = codes.astype(np.uint64)
         magnitude = code & np.uint64((1 << (self.bits - int(self.signed))) - 1)
@@ -195,7 +195,7 @@ class FloatFormat(MinifloatBase):
     def __post_init__(self) -> None:
         if not 1 <= self.E <= 15 or not 0 <= self.M <= 63 or not 2 <= self.bits <= 64:
             raise ArgumentError(
-                f"a float needs 1 <= E <= 15, M >= 0 and 2 to 64 bits in all, got E={self.E}, M={self.M}, {self.bits} bits"
+                f"a float needs 1 <= E <= 15, M >= 0, 2 to 64 bits in all; got E={self.E}, M={self.M}, {self.bits} bits"
             )
         if self.specials is Specials.FNUZ and not self.signed:
             raise ArgumentError("fnuz needs a sign bit: its NaN is the code of -0; use fn or f for an unsigned float")
@@ -239,7 +239,11 @@ class FloatFormat(MinifloatBase):
     def spelled_name(self) -> str:
         """The name the grammar gives these fields."""
         suffix = self.specials.value
-        if self.signed and self.specials is Specials.IEEE and ((self.E, self.M) in BARE_FINITE or (self.E, self.M) == (4, 3)):
+        if (
+            self.signed
+            and self.specials is Specials.IEEE
+            and ((self.E, self.M) in BARE_FINITE or (self.E, self.M) == (4, 3))
+        ):
             suffix = "_ieee"  # the bare name means something else, or is ambiguous
         elif self.signed and self.specials is Specials.FN and (self.E, self.M) in BARE_FINITE:
             suffix = "n"  # ml_dtypes' fn names of these shapes have no NaN at all
@@ -404,5 +408,3 @@ class P3109Format(MinifloatBase):
         if magnitude > self.max_magnitude:
             return Unpacked.infinity(sign)
         return self.magnitude_value(magnitude, sign)
-
-

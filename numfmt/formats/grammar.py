@@ -47,9 +47,7 @@ def _float(
 
 
 def _integer(n: int, u: str = "", frac: int = 0, minus_frac: int = 0, sm: str = "", narrow: str = "") -> IntFormat:
-    return IntFormat(
-        n, signed=not u, frac_bits=frac - minus_frac, sign_magnitude=bool(sm), narrow=bool(narrow)
-    )
+    return IntFormat(n, signed=not u, frac_bits=frac - minus_frac, sign_magnitude=bool(sm), narrow=bool(narrow))
 
 
 def _p3109(k: int, p: int, sign: str, domain: str) -> P3109Format:

@@ -45,7 +45,9 @@ class IntFormat(Format):
     frac_bits: int = 0
     sign_magnitude: bool = False
     narrow: bool = False
-    source: str = field(default="two's complement and sign-magnitude integers; ONNX QuantizeLinear ranges", compare=False)
+    source: str = field(
+        default="two's complement and sign-magnitude integers; ONNX QuantizeLinear ranges", compare=False
+    )
 
     def __post_init__(self) -> None:
         if not 2 <= self.bits <= 32:
@@ -107,15 +109,15 @@ class IntFormat(Format):
         return ContiguousCodes(range(half + int(self.narrow), top), positive)
 
     @property
-    def nan_codes(self) -> tuple[int, ...]:  # type: ignore[override]
+    def nan_codes(self) -> tuple[int, ...]:
         return ()
 
     @property
-    def infinity_codes(self) -> tuple[int | None, int | None]:  # type: ignore[override]
+    def infinity_codes(self) -> tuple[int | None, int | None]:
         return None, None
 
     @property
-    def finite_count(self) -> int:  # type: ignore[override]
+    def finite_count(self) -> int:
         return self.ordered_count
 
     @cached_property
@@ -133,7 +135,7 @@ class IntFormat(Format):
         return (("sign", int(self.signed)), ("exponent", integer - fraction), ("mantissa", fraction))
 
     def decode_array(self, codes: npt.NDArray[Any]) -> npt.NDArray[np.float64] | None:
-        if self.value_dtype == object:
+        if self.value_dtype.kind == "O":
             return None
         integer = codes.astype(np.int64)
         half = 1 << (self.bits - 1)

@@ -22,8 +22,8 @@ __all__ = ["LnsFormat"]
 class LnsFormat(Format):
     """LNS(bits, frac_bits): value = (-1)**s * 2**(L / 2**frac_bits), L a two's complement integer of bits - 1 bits.
 
-    The most negative L means zero with sign 0 and NaN with sign 1. Nearest rounding acts on the logarithm, so it flips at
-    the geometric midpoint (ties, which are irrational values, cannot occur for rational inputs). Values beyond the
+    The most negative L means zero with sign 0 and NaN with sign 1. Nearest rounding acts on the logarithm, so it flips
+    at the geometric midpoint (ties, which are irrational values, cannot occur for rational inputs). Values beyond the
     largest saturate, infinities too; half a step below the smallest exponent lies the zero code.
     Source: Stillwater Universal ``lns`` encoding; base 2**(1/gamma) of arXiv:2106.13914 with gamma = 2**frac_bits.
 

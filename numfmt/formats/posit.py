@@ -22,9 +22,9 @@ __all__ = ["PositFormat", "TwosComplementCodes", "posit_value"]
 def posit_value(code: int, bits: int, es: int) -> Unpacked:
     """Exact value of a posit(bits, es) code.
 
-    Sign, then a regime run of m identical bits (k = -m for zeros, m - 1 for ones), up to `es` exponent bits (cut-off bits
-    read as 0), then the fraction: (1 + f) * 2**(k * 2**es + e). Source: Posit Standard 2022 section 3; es free as in the
-    2017 definition.
+    Sign, then a regime run of m identical bits (k = -m for zeros, m - 1 for ones), up to `es` exponent bits (cut-off
+    bits read as 0), then the fraction: (1 + f) * 2**(k * 2**es + e). Source: Posit Standard 2022 section 3; es free as
+    in the 2017 definition.
     """
     half = 1 << (bits - 1)
     if code == 0:
@@ -65,15 +65,15 @@ class TwosComplementCodes(Format):
         return 1 << (self.bits - 1)
 
     @property
-    def nan_codes(self) -> tuple[int, ...]:  # type: ignore[override]
+    def nan_codes(self) -> tuple[int, ...]:
         return (self.nan_code,)
 
     @property
-    def infinity_codes(self) -> tuple[int | None, int | None]:  # type: ignore[override]
+    def infinity_codes(self) -> tuple[int | None, int | None]:
         return None, None
 
     @property
-    def finite_count(self) -> int:  # type: ignore[override]
+    def finite_count(self) -> int:
         return (1 << self.bits) - 1
 
     @property
@@ -86,9 +86,9 @@ class TwosComplementCodes(Format):
 class PositFormat(TwosComplementCodes):
     """posit(bits, es); the 2022 standard fixes es = 2.
 
-    Nearest rounding flips at the (bits + 1)-bit posit between two neighbours (geometric where exponent bits are cut off),
-    ties to the even code; a non-zero value never rounds to 0 or NaR in the nearest modes. Directed modes take the true
-    neighbour, 0 included, and stop at the largest value. Infinities and NaN give NaR.
+    Nearest rounding flips at the (bits + 1)-bit posit between two neighbours (geometric where exponent bits are cut
+    off), ties to the even code; a non-zero value never rounds to 0 or NaR in the nearest modes. Directed modes take the
+    true neighbour, 0 included, and stop at the largest value. Infinities and NaN give NaR.
     Source: Standard for Posit Arithmetic (2022) sections 3 and 4.1.
 
     >>> PositFormat(8, 2).max

@@ -1,4 +1,4 @@
-"""Random integers for stochastic rounding, element by element: the executable definition of the generators, in NumPy."""
+"""Random integers for stochastic rounding: the executable definition of the generators, in NumPy."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def random_integers(source: RandomSource, size: int, shape: tuple[int, ...] | No
             return np.ascontiguousarray(np.broadcast_to(source.integers, shape or (size,))).reshape(-1)
         except ValueError:
             raise ArgumentError(
-                f"random integers must broadcast to the data: their shape is {source.integers.shape}, the data's {shape}"
+                f"random integers of shape {source.integers.shape} must broadcast to the shape of x, {shape}"
             ) from None
     index = np.arange(size, dtype=_U64) + _U64(source.start)
     words = _hash_words(source.seed, index) if isinstance(source, HashRandom) else _philox_words(source.seed, index)

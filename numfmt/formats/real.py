@@ -27,7 +27,7 @@ class Exponential:
 
     def enclosure(self, precision: int) -> tuple[Fraction, Fraction]:
         """Rationals strictly around the magnitude, about `precision` correct bits."""
-        from mpmath import libmp  # type: ignore[import-untyped]
+        from mpmath import libmp
 
         bits = precision + 40
         q = libmp.from_rational(self.exponent.numerator, self.exponent.denominator, 4 * bits)
@@ -51,8 +51,8 @@ Real = Fraction | Exponential
 def compare(x: Fraction, real: Real) -> int:
     """Sign of ``x - real``: -1, 0 or 1, decided exactly.
 
-    An irrational `real` never equals `x` (2**q with q not an integer is irrational; exp(q), q != 0, is transcendental by
-    Lindemann), so refining its enclosure ends.
+    An irrational `real` never equals `x` (2**q with q not an integer is irrational; exp(q), q != 0, is transcendental
+    by Lindemann), so refining its enclosure ends.
     """
     if isinstance(real, Fraction):
         return (x > real) - (x < real)

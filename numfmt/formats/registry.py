@@ -8,7 +8,7 @@ import re
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import fields
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ..errors import ArgumentError, FormatMismatchError, FormatNameError, NumfmtError
 from .base import Format
@@ -26,7 +26,7 @@ _parsed: dict[str, Format] = {}
 
 
 def register_family(pattern: str, make: Callable[..., Format]) -> None:
-    """Let names that match `pattern` whole mean ``make(**groups)``; groups of digits arrive as int, missing ones are left out."""
+    """Let names that match `pattern` whole mean ``make(**groups)``; digits arrive as int, missing groups not at all."""
     with _lock:
         _families.append((re.compile(pattern), make))
         _parsed.clear()
@@ -46,7 +46,9 @@ def family(pattern: str) -> Callable[[_F], _F]:
         known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
         unknown = set(re.compile(pattern).groupindex) - known
         if unknown:
-            raise ArgumentError(f"pattern groups must be fields of {cls.__name__}; unknown: {', '.join(sorted(unknown))}")
+            raise ArgumentError(
+                f"pattern groups must be fields of {cls.__name__}; unknown: {', '.join(sorted(unknown))}"
+            )
         register_family(pattern, cls)
         return cls
 
@@ -143,8 +145,8 @@ def get(name: str | Format) -> Format:
     if fmt is None:
         near = difflib.get_close_matches(key, [*_catalog, *_aliases, *_ambiguous], n=3, cutoff=0.0)
         raise FormatNameError(
-            f"unknown format name {name!r}; nearest names: {', '.join(near)}. numfmt list shows them all, and the grammar "
-            "takes fpN_eEmM, intN, positN_ES, takumN, lnsN_R, p3109_kKpP{s,u}{e,f}"
+            f"unknown format name {name!r}; nearest names: {', '.join(near)}. numfmt list shows them all, and the "
+            "grammar takes fpN_eEmM, intN, positN_ES, takumN, lnsN_R, p3109_kKpP{s,u}{e,f}"
         )
     with _lock:
         if len(_parsed) < 4096:

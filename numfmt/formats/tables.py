@@ -1,4 +1,4 @@
-"""The table path in NumPy: encode any format of at most 16 bits by its steps, stochastic rounding by exact positions."""
+"""The table path in NumPy: any format of at most 16 bits by its steps, stochastic rounding by exact positions."""
 
 from __future__ import annotations
 
@@ -79,8 +79,8 @@ def encode_stochastic(
 ) -> npt.NDArray[np.int64]:
     """Stochastic rounding of a flat float64 array into a format of at most 16 bits.
 
-    The position nu between the neighbours is first computed in binary64. Where that leaves floor(nu * 2**(N+1)) in doubt,
-    the element is decided exactly, so the result is that of the definition.
+    The position nu between the neighbours is first computed in binary64. Where that leaves floor(nu * 2**(N+1)) in
+    doubt, the element is decided exactly, so the result is that of the definition.
     """
     fmt = conv.fmt
     down = conversion(fmt, Policy(Rounding.TOWARD_NEGATIVE, Overflow.SATURATE, conv.policy.nan))
@@ -124,7 +124,9 @@ def encode_stochastic(
                 up = (f & one).astype(bool) & ((fraction > 0) | (whole_n & one).astype(bool))
                 away = whole_n + up.astype(np.uint64) + r >= limit
         exact_hit = v == low
-        picked = np.where(exact_hit, lower, np.where(away, np.where(negative, lower, upper), np.where(negative, upper, lower)))
+        picked = np.where(
+            exact_hit, lower, np.where(away, np.where(negative, lower, upper), np.where(negative, upper, lower))
+        )
         zero_neg = conv.specials.zero_neg
         picked = np.where((v < 0) & np.isin(picked, [c for c in fmt.zero_codes if c is not None]), zero_neg, picked)
         codes[at] = picked
