@@ -201,7 +201,7 @@ def _label_curves(ax: Axes, found: list[Format], octaves: npt.NDArray[Any], curv
                 under = y[:, (x >= x0 - gap_x / 2) & (x <= x1 + gap_x / 2)]
                 crossed = np.count_nonzero((under > y0 - gap_y / 2) & (under < y1 + gap_y / 2))
                 hidden = sum(x0 < r and x1 > left_ and y0 < t and y1 > b for left_, b, r, t in taken)
-                outside = x0 < 0 or x1 > 1 or y0 < 0
+                outside = x0 < 0 or x1 > 1 or y0 < gap_y
                 score = room - 0.05 * crossed - 10 * hidden - 10 * outside
                 if score > best:
                     best, left, bottom = score, float(x0), float(y0)
