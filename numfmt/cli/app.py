@@ -8,11 +8,11 @@ from typing import Annotated, Any
 
 import typer
 from rich.text import Text
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from .. import __version__
 from ..errors import NumfmtError
-from . import listing, profiles, show
+from . import listing, profiles, report, show
 from .output import error_console
 
 __all__ = ["app"]
@@ -34,6 +34,19 @@ class _Group(TyperGroup):
             message = _system_message(err)
         error_console().print(Text.assemble(("error:", "bold red"), " ", message))
         raise typer.Exit(1)
+
+
+class _JsonTo(TyperCommand):
+    """Lets ``--json`` stand alone (print) or before a file ending in .json (write)."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        expanded = []
+        for i, arg in enumerate(args):
+            expanded.append(arg)
+            following = args[i + 1] if i + 1 < len(args) else ""
+            if arg == "--json" and following != "-" and not following.endswith(".json"):
+                expanded.append("-")
+        return super().parse_args(ctx, expanded)
 
 
 def _system_message(err: OSError | MemoryError) -> str:
@@ -73,4 +86,5 @@ app.command("list")(listing.list_formats)
 app.command("show", context_settings={"ignore_unknown_options": True})(show.show)
 app.command("table")(listing.table_of_codes)
 app.command("values")(listing.values)
+app.command("report", cls=_JsonTo)(report.report)
 app.command("compare-profiles")(profiles.compare)

@@ -1,0 +1,94 @@
+"""Tensors of a .npy, .npz or .safetensors file, opened without trusting what its headers claim.
+
+Every header is checked against the size of the file before anything is allocated: a lying header, a truncated file or a
+zip bomb costs one `FileFormatError` and no memory. Arrays are memory-mapped where the format allows it. Nothing is ever
+unpickled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .. import Format, decode
+from ..errors import ArgumentError, FileFormatError
+
+__all__ = ["CHUNK", "Tensor", "open_tensors", "unusable"]
+
+#: Elements that are looked at together: small enough for the cache and for any memory.
+CHUNK = 1 << 18
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One array of a file, loaded when asked for."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    load: Callable[[], npt.NDArray[Any]]
+    #: Why it holds no real numbers that can be measured, or None.
+    skip: str | None = None
+    #: The number format of the stored codes, where NumPy has no dtype for it (bfloat16 and fp8 in safetensors).
+    stored_as: Format | None = None
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        size = 1
+        for n in self.shape:
+            size *= n
+        return size
+
+    def flat(self) -> npt.NDArray[Any]:
+        """The stored elements in memory order, flat: never a copy of a mapped file."""
+        array = self.load()
+        return (array if array.flags.c_contiguous else array.T).reshape(-1)
+
+    def reals(self, stored: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """The real numbers of a piece of `flat()`."""
+        if self.stored_as is None:
+            return stored
+        return np.asarray(decode(stored, self.stored_as))
+
+
+def unusable(dtype: np.dtype[Any]) -> str | None:
+    """Why arrays of this dtype cannot be measured, or None."""
+    if dtype.kind in "iu" or (dtype.kind == "f" and dtype.itemsize <= 8):
+        return None
+    if dtype.kind == "f":
+        return f"{dtype.name} differs between machines"
+    if dtype.kind == "V" and dtype.names is None:
+        return f"raw bytes ({dtype.str}): NumPy files lose extension dtypes such as bfloat16"
+    return f"not real numbers ({dtype})"
+
+
+def open_tensors(path: Path) -> list[Tensor]:
+    """The tensors of a file in its own order; raises `FileFormatError` when the file is not what it says.
+
+    Parameters
+    ----------
+    path : Path
+        Ends in .npy, .npz or .safetensors.
+    """
+    from . import npy, safetensors
+
+    if not path.exists():
+        raise FileFormatError(f"{path}: no such file")
+    if not path.is_file():
+        raise FileFormatError(f"{path}: not a regular file")
+    if path.stat().st_size == 0:
+        raise FileFormatError(f"{path}: the file is empty")
+    match path.suffix.lower():
+        case ".npy":
+            return [npy.open_npy(path)]
+        case ".npz":
+            return npy.open_npz(path)
+        case ".safetensors":
+            return safetensors.open_safetensors(path)
+    raise ArgumentError(f"FILE must end in .npy, .npz or .safetensors, got {path.name!r}")

@@ -1,0 +1,140 @@
+"""A comparison of formats on a set of tensors: which tensors, which groups, which figures."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .. import Format
+from .._report import ReportSums
+from ..errors import ArgumentError, FileFormatError
+from .files import Tensor, open_tensors
+from .measure import Figures, Scale, Spread, chunks, scale_of, scale_rule, sums_of
+from .output import json_number
+
+__all__ = ["ALL", "COUNTS", "Group", "Study", "choose", "embedded", "measure", "rows_of"]
+
+#: Group of all tensors together.
+ALL = "all"
+COUNTS = ("saturated", "overflowed", "flushed", "subnormal", "nan")
+
+
+class Group(Enum):
+    """What gets figures of its own besides all tensors together."""
+
+    PREFIX = "prefix"  # the text before the first "/" of the names
+    TENSOR = "tensor"
+    NONE = "none"
+
+
+@dataclass
+class Study:
+    """The figures of every format and group."""
+
+    source: str
+    formats: list[Format]
+    tensors: list[Tensor]
+    skipped: list[tuple[str, str]]
+    #: figures[format name][group]
+    figures: dict[str, dict[str, Figures]] = field(default_factory=dict)
+
+    @property
+    def elements(self) -> int:
+        """Elements measured."""
+        return sum(t.size for t in self.tensors)
+
+    @property
+    def groups(self) -> list[str]:
+        """Groups in the order of the tensors, without ALL when there is another."""
+        first: dict[str, Figures] = next(iter(self.figures.values()), {})
+        return [g for g in first if g != ALL] or [ALL]
+
+
+def embedded() -> list[Tensor]:
+    """The tensors that ship with the package."""
+    from ..data import tensors
+
+    def load(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return array
+
+    return [Tensor(name, a.dtype.name, a.shape, partial(load, a)) for name, a in tensors().items()]
+
+
+def choose(path: Path | None, pattern: str | None) -> tuple[str, list[Tensor], list[tuple[str, str]]]:
+    """(source, tensors to measure, skipped ones with the reason); an error when nothing is left."""
+    found = embedded() if path is None else open_tensors(path)
+    source = "embedded tensors of a byte-level language model" if path is None else path.name
+    if pattern is not None:
+        chosen = [t for t in found if any(fnmatch.fnmatchcase(t.name, p) for p in pattern.split(","))]
+        if not chosen:
+            names = ", ".join(t.name for t in found[:5]) + (", ..." if len(found) > 5 else "")
+            raise ArgumentError(f"no tensor of {source} matches {pattern!r}; it has {names}")
+        found = chosen
+    skipped = [(t.name, t.skip) for t in found if t.skip] + [(t.name, "no elements") for t in found if not t.size]
+    names_skipped = {name for name, _ in skipped}
+    usable = [t for t in found if t.name not in names_skipped]
+    if not usable:
+        raise FileFormatError(f"{source}: nothing to measure; " + "; ".join(f"{n}: {why}" for n, why in skipped[:3]))
+    return source, usable, skipped
+
+
+def _group_of(tensor: Tensor, group: Group) -> str:
+    if group is Group.TENSOR:
+        return tensor.name
+    return tensor.name.partition("/")[0] if group is Group.PREFIX and "/" in tensor.name else ALL
+
+
+def measure(study: Study, scale: Scale, group: Group, advance: Callable[[int, str], None]) -> None:
+    """Fill in the figures; `advance` hears of every finished (elements, format name)."""
+    rules = [(fmt, scale_rule(fmt, scale)) for fmt in study.formats]
+    study.figures = {fmt.name: {ALL: Figures(fmt, rule)} for fmt, rule in rules}
+    for tensor in study.tensors:
+        spread = Spread()
+        for x in chunks(tensor):
+            spread.add(x)
+        plans = [(fmt, rule, scale_of(fmt, rule, spread), ReportSums(fmt)) for fmt, rule in rules]
+        for x in chunks(tensor):
+            for fmt, _, factor, sums in plans:
+                advance(0, fmt.name)
+                sums_of(fmt, x, factor, spread, sums)
+                advance(x.size, fmt.name)
+        for fmt, rule, factor, sums in plans:
+            of_format = study.figures[fmt.name]
+            for name in {ALL, _group_of(tensor, group)}:
+                of_format.setdefault(name, Figures(fmt, rule)).add(sums.report(), factor)
+
+
+def rows_of(study: Study) -> list[dict[str, Any]]:
+    """One flat record per format and group, ready for JSON and CSV."""
+    rows = []
+    for fmt in study.formats:
+        for group, f in study.figures[fmt.name].items():
+            rows.append(
+                {
+                    "format": fmt.name,
+                    "bits": fmt.bits,
+                    "scale": f.rule.value,
+                    "group": group,
+                    "elements": f.elements,
+                    "sqnr_db": json_number(f.sqnr_db),
+                    "max_rel_error": json_number(f.max_rel_error),
+                    **{name: getattr(f, name) for name in COUNTS},
+                    **{f"{name}_share": f.share(name) for name in COUNTS},
+                    "smallest_scale": min(f.scales),
+                    "largest_scale": max(f.scales),
+                }
+            )
+    return rows
+
+
+def dtype_summary(tensors: list[Tensor]) -> str:
+    """The dtypes of the tensors, for a heading."""
+    return ", ".join(sorted({np.dtype(t.dtype).name if t.stored_as is None else t.dtype for t in tensors}))
