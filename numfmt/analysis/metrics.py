@@ -61,9 +61,9 @@ def sqnr_db(x: Any, q: Any) -> float:
     x, q = _pair(x, q)
     exponent = int(np.frexp(np.abs(x).max(initial=0.0))[1]) if np.isfinite(x).all() else 0
     with np.errstate(over="ignore", invalid="ignore"):
-        scaled = np.ldexp(x, -exponent).reshape(-1)
-        error = scaled - np.ldexp(q, -exponent).reshape(-1)
-        return _decibels(float(np.dot(scaled, scaled)), float(np.dot(error, error)))
+        scaled = np.ldexp(x, -exponent)
+        error = scaled - np.ldexp(q, -exponent)
+        return _decibels(float(np.square(scaled).sum()), float(np.square(error).sum()))
 
 
 def decimal_accuracy(x: Any, q: Any) -> Reals:
@@ -193,13 +193,13 @@ def best_clip(x: Any, fmt: Format | str, *, low: float = 0.02, high: float = 1.2
         raise ArgumentError(
             f"the scale {fmt.name}.max / clip leaves binary64 for data of magnitude {largest}; rescale x towards 1"
         )
-    # Errors are taken on the format's side of the scale and brought back as one number.
-    signal = float(np.dot(x / largest, x / largest))
+    # NumPy sums pairwise, in an order that no BLAS library and no thread count changes.
+    signal = float(np.square(x / largest).sum())
     noise = np.empty(clips.size)
     for i, scale in enumerate(scales.tolist()):
         scaled = x * scale
         error = (scaled - quantize(scaled, fmt, overflow="saturate")) / (largest * scale)
-        noise[i] = np.dot(error, error)
+        noise[i] = np.square(error).sum()
     sqnrs = [_decibels(signal, float(n)) for n in noise]
     best = int(np.argmin(noise))
     return ClipSearch(
