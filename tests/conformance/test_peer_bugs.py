@@ -167,7 +167,7 @@ def test_subnormal_codes_are_multiples_of_the_step(fmt, step):
 
 # ---- fresh traps -----------------------------------------------------------------------------------------------------
 
-#: Formats whose breakpoints are rational and mostly held by binary32. The integer formats' traps are half-integers moved by up to 2**-26 of them.
+#: Formats whose breakpoints are rational and mostly held by binary32.
 TRAPPED = (
     "fp8_e4m3fn", "fp8_e5m2", "fp8_e4m3_ieee", "fp8_e3m4", "fp8_e4m3fnuz", "fp8_e5m2fnuz", "fp8_e4m3fnuz_b11",
     "fp6_e2m3", "fp6_e3m2", "fp4_e2m1", "fp4_e1m2", "ue4m3", "ue5m3", "e8m0", "bfloat16", "binary16", "tf32", "e8m13",
