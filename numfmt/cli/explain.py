@@ -11,7 +11,7 @@ from .. import Format, encode
 from ..display import bit_fields, bits_text, code_text, number_text, value_text
 from .numbers import Typed
 from .options import Rules
-from .output import json_number, short
+from .output import short
 
 __all__ = ["Explanation", "explain"]
 
@@ -47,15 +47,25 @@ class Explanation:
             "fields": [list(field) for field in bit_fields(self.fmt, self.code)],
             "below": None if self.below is None else self._described(self.below),
             "above": None if self.above is None else self._described(self.above),
-            "error": json_number(self.error),
-            "absolute_error": json_number(None if self.error is None else abs(self.error)),
-            "relative_error": json_number(self.relative_error),
+            "error": _nearest(self.error),
+            "absolute_error": _nearest(None if self.error is None else abs(self.error)),
+            "relative_error": _nearest(self.relative_error),
             "position_ulps": None if self.position is None else float(self.position[1]),
             "decision": self.decision,
         }
 
     def _described(self, code: int) -> dict[str, Any]:
         return {"code": code, "hex": code_text(self.fmt, code), "value": value_text(self.fmt, code)}
+
+
+def _nearest(x: Fraction | None) -> float | str | None:
+    """`x` as the nearest float, or as text where it lies beyond them."""
+    if x is None:
+        return None
+    try:
+        return float(x)
+    except OverflowError:
+        return number_text(x)
 
 
 def explain(fmt: Format, typed: Typed, rules: Rules) -> Explanation:

@@ -21,7 +21,7 @@ from ..errors import ArgumentError, FileFormatError
 __all__ = ["CHUNK", "Tensor", "open_tensors", "unusable"]
 
 #: Elements that are looked at together: small enough for the cache and for any memory.
-CHUNK = 1 << 18
+CHUNK = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,11 @@ class Tensor:
         for n in self.shape:
             size *= n
         return size
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether the elements are integers, which `numfmt quantize` leaves alone."""
+        return self.stored_as is None and self.dtype.lower().startswith(("int", "uint", "i", "u"))
 
     def flat(self) -> npt.NDArray[Any]:
         """The stored elements in memory order, flat: never a copy of a mapped file."""

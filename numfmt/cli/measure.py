@@ -11,18 +11,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .. import ConversionReport, Format, quantize
-from .._report import ReportSums
+from .. import Format, quantize
 from .files import CHUNK, Tensor
+from .options import Rules
 
-__all__ = ["Figures", "Scale", "Spread", "scale_of", "scale_rule", "scale_target", "sums_of"]
+__all__ = ["COUNTS", "Chunk", "Figures", "Scale", "Spread", "Sums", "chunks", "scale_of", "scale_rule", "scale_target"]
+
+#: What is counted, with the meaning it has in `numfmt.ConversionReport`.
+COUNTS = ("elements", "saturated", "overflowed", "flushed", "subnormal", "nan")
 
 
 class Scale(Enum):
@@ -64,13 +67,16 @@ class Spread:
     largest: float = 0.0
     smallest: float = math.inf
     nan: int = 0
+    infinite: int = 0
 
     def add(self, x: npt.NDArray[Any]) -> None:
         """Take in a chunk of native floats."""
         magnitudes = np.abs(x)
         finite = np.isfinite(magnitudes)
         if not finite.all():
-            self.nan += int(np.count_nonzero(np.isnan(x)))
+            nan = int(np.count_nonzero(np.isnan(x)))
+            self.nan += nan
+            self.infinite += int(finite.size - np.count_nonzero(finite)) - nan
             magnitudes = magnitudes[finite]
         self.largest = max(self.largest, float(magnitudes.max(initial=0.0)))
         self.smallest = min(self.smallest, float(magnitudes.min(where=magnitudes > 0, initial=np.inf)))
@@ -103,21 +109,75 @@ def _scaled(x: npt.NDArray[Any], scale: float, spread: Spread) -> npt.NDArray[An
         return x
     factor = 1.0 / scale
     is_power = math.frexp(scale)[0] == 0.5
-    low, high = spread.smallest * factor, spread.largest * factor
+    ends = factor, spread.smallest * factor, spread.largest * factor
     # In this range a power of two only moves the binary32 exponent.
-    if x.dtype == np.float32 and is_power and low >= 2.0**-126 and high < 2.0**127:
+    if x.dtype == np.float32 and is_power and all(2.0**-126 <= end < 2.0**127 for end in ends):
         return x * np.float32(factor)
     return np.asarray(x.astype(np.float64) * factor if is_power else x.astype(np.float64) / scale)
 
 
-def sums_of(fmt: Format, x: npt.NDArray[Any], scale: float, spread: Spread, sums: ReportSums) -> None:
-    """Add what `fmt` does to one chunk, seen in the format's own scale."""
-    scaled = _scaled(x, scale, spread)
-    if fmt.value_dtype != np.float32:  # binary32 would round the format's own values
-        scaled = scaled.astype(np.float64)
-    # A report counts the NaN of a format that has none instead of failing; their code is irrelevant.
-    nan = "max" if spread.nan and not fmt.has_nan else None
-    sums.add(scaled, quantize(scaled, fmt, nan=nan))
+class Chunk:
+    """A piece of a tensor, with what every format needs of it worked out once."""
+
+    def __init__(self, x: npt.NDArray[Any], spread: Spread, at: int = 0) -> None:
+        self.x, self.at = x, at
+        # In units of a power of two near the largest magnitude no square overflows.
+        self.unit = math.ldexp(1.0, -math.frexp(spread.largest)[1]) if spread.largest else 1.0
+        self.wide = x.astype(np.float64) * self.unit
+        self.nonzero = x != 0
+        self.finite = np.isfinite(x) if spread.nan or spread.infinite else None
+        #: Divisor of relative errors, which makes those of zeros 0.
+        self.magnitude = np.where(self.nonzero, np.abs(self.wide), np.inf)
+
+
+def _power(x: npt.NDArray[Any]) -> float:
+    """Sum of squares; not by BLAS, whose threads cost more than they save on a chunk."""
+    return float(np.square(x).sum())
+
+
+class Sums:
+    """What one format does to one tensor under one scale and given rules, accumulated chunk by chunk."""
+
+    def __init__(self, fmt: Format, scale: float, spread: Spread, rules: Rules) -> None:
+        self.fmt, self.scale, self.spread = fmt, scale, spread
+        self.counts = dict.fromkeys(COUNTS, 0)
+        self.signal = self.noise = self.max_rel_error = 0.0
+        self.low, self.high, self.normal = float(fmt.min), float(fmt.max), float(fmt.smallest_normal)
+        self.fits = not spread.infinite and spread.largest / scale <= min(self.high, -self.low)
+        self.rules = rules
+        if spread.nan and not fmt.has_nan and rules.nan is None:
+            # A report counts the NaN of a format that has none instead of failing; their code is irrelevant.
+            self.rules = replace(rules, nan="max")
+
+    def add(self, chunk: Chunk) -> None:
+        """Quantize one chunk and take in what happened."""
+        scaled = _scaled(chunk.x, self.scale, self.spread)
+        if self.fmt.value_dtype != np.float32:  # binary32 would round the format's own values
+            scaled = scaled.astype(np.float64)
+        y = quantize(scaled, self.fmt, **self.rules.options(chunk.at))
+        is_zero = y == 0
+        self._count("elements", y.size)
+        self._count("flushed", np.count_nonzero(is_zero & chunk.nonzero))
+        self._count("subnormal", np.count_nonzero(np.abs(y) < self.normal) - np.count_nonzero(is_zero))
+        x, magnitude, wide = chunk.wide, chunk.magnitude, y.astype(np.float64)
+        if not self.fits:
+            finite = np.isfinite(y)
+            self._count("saturated", np.count_nonzero(((scaled > self.high) | (scaled < self.low)) & finite))
+            self._count("overflowed", np.count_nonzero(~finite & ~np.isnan(scaled) & (scaled != y)))
+        if chunk.finite is not None or not self.fits:
+            use = np.isfinite(scaled) & np.isfinite(y)
+            x, magnitude, wide = x[use], magnitude[use], wide[use]
+        if chunk.finite is not None:
+            self._count("nan", np.count_nonzero(np.isnan(scaled)))
+        wide *= self.scale * chunk.unit
+        np.subtract(x, wide, out=wide)
+        self.signal += _power(x)
+        self.noise += _power(wide)
+        wide /= magnitude
+        self.max_rel_error = max(self.max_rel_error, float(wide.max(initial=0.0)), -float(wide.min(initial=0.0)))
+
+    def _count(self, name: str, count: int | np.intp) -> None:
+        self.counts[name] += int(count)
 
 
 @dataclass
@@ -130,26 +190,21 @@ class Figures:
 
     fmt: Format
     rule: Scale
-    elements: int = 0
-    saturated: int = 0
-    overflowed: int = 0
-    flushed: int = 0
-    subnormal: int = 0
-    nan: int = 0
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
     max_rel_error: float = 0.0
+    scales: list[float] = field(default_factory=list)
     _weighted_noise: float = 0.0
     _weight: int = 0
-    scales: list[float] = field(default_factory=list)
 
-    def add(self, report: ConversionReport, scale: float) -> None:
-        """Take in the report of one tensor, made under `scale`."""
-        for name in ("elements", "saturated", "overflowed", "flushed", "subnormal", "nan"):
-            setattr(self, name, getattr(self, name) + getattr(report, name))
-        self.max_rel_error = max(self.max_rel_error, report.max_rel_error)
-        self.scales.append(scale)
-        if not math.isnan(report.sqnr_db):
-            self._weighted_noise += report.elements * 10.0 ** (-report.sqnr_db / 10)
-            self._weight += report.elements
+    def add(self, sums: Sums) -> None:
+        """Take in one tensor."""
+        for name, count in sums.counts.items():
+            self.counts[name] += count
+        self.max_rel_error = max(self.max_rel_error, sums.max_rel_error)
+        self.scales.append(sums.scale)
+        if sums.signal:
+            self._weighted_noise += sums.counts["elements"] * (sums.noise / sums.signal)
+            self._weight += sums.counts["elements"]
 
     @property
     def sqnr_db(self) -> float:
@@ -161,4 +216,4 @@ class Figures:
 
     def share(self, name: str) -> float:
         """A count as a share of all elements."""
-        return float(getattr(self, name)) / self.elements if self.elements else 0.0
+        return self.counts[name] / self.counts["elements"]

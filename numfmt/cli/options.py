@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .. import Format, NaNRule, Overflow, Rounding
+from .. import Format, HashRandom, NaNRule, Overflow, Rounding
 from ..profiles import resolve_policy
 
 __all__ = [
@@ -45,6 +45,7 @@ class Rules:
         policy = resolve_policy(fmt, self.rounding, self.overflow, self.nan, self.profile)
         return policy.rounding, policy.overflow, policy.nan
 
-    def options(self) -> dict[str, Any]:
-        """Keyword arguments of `numfmt.encode` and `numfmt.quantize`."""
-        return asdict(self)
+    def options(self, start: int = 0) -> dict[str, Any]:
+        """Keyword arguments of `numfmt.encode` and `numfmt.quantize` for a piece whose first flat index is `start`."""
+        random = None if self.random is None else HashRandom(self.random, start=start)
+        return {**asdict(self), "random": random}

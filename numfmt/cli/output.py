@@ -94,7 +94,8 @@ def json_number(x: Any) -> Any:
         with contextlib.suppress(OverflowError):
             if Fraction(float(x)) == x:
                 return float(x)
-        return str(x)
+        # P3109 and wide floats reach numbers of thousands of digits: those are given to 17.
+        return str(x) if x.numerator.bit_length() + x.denominator.bit_length() < 400 else number_text(x)
     if isinstance(x, float) and not math.isfinite(x):
         return str(x)
     if x is None or isinstance(x, (str, int, float)):

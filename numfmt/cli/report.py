@@ -33,7 +33,7 @@ _SQNR_WORDS = (
 )
 _SCALE_WORDS = {
     Scale.POW2: "pow2: one power of two per tensor moves its largest magnitude to the format's most precise range",
-    Scale.ABSMAX: "absmax: one factor per tensor moves its largest magnitude to the top of the format's most precise range",
+    Scale.ABSMAX: "absmax: one factor per tensor moves its largest magnitude to the top of that range exactly",
     Scale.NONE: "none: the values as they are",
 }
 
@@ -81,7 +81,7 @@ def share_text(share: float) -> str:
 def _figures_cells(f: Figures, wide: bool, nan: bool) -> list[str]:
     cells = [f"{f.max_rel_error:.3g}" if f.max_rel_error < 1e3 else f"{f.max_rel_error:.0e}"]
     names = ("saturated", "flushed", "subnormal", "overflowed") if wide else ("saturated", "flushed")
-    return cells + [share_text(f.share(name)) for name in names] + ([f"{f.nan:,}"] if nan else [])
+    return cells + [share_text(f.share(name)) for name in names] + ([f"{f.counts['nan']:,}"] if nan else [])
 
 
 def _folded(name: str, width: int = 7) -> str:
@@ -104,7 +104,7 @@ def figures_table(study: Study, width: int) -> Table:
     by_rows = len(study.groups) > _GROUP_COLUMNS
     columns = [ALL] if by_rows or study.groups == [ALL] else [*study.groups, ALL]
     wide = width >= 100
-    nan = any(f.nan for of_format in study.figures.values() for f in of_format.values())
+    nan = any(f.counts["nan"] for of_format in study.figures.values() for f in of_format.values())
     table = new_table(*_headings(columns, by_rows, wide, nan))
     table.padding = (0, int(wide), 0, 0)
     for row_group in study.groups if by_rows else [ALL]:

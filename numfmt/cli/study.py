@@ -10,21 +10,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from .. import Format
-from .._report import ReportSums
 from ..errors import ArgumentError, FileFormatError
 from .files import Tensor, open_tensors
-from .measure import Figures, Scale, Spread, chunks, scale_of, scale_rule, sums_of
+from .measure import COUNTS, Chunk, Figures, Scale, Spread, Sums, chunks, scale_of, scale_rule
+from .options import Rules
 from .output import json_number
 
-__all__ = ["ALL", "COUNTS", "Group", "Study", "choose", "embedded", "measure", "rows_of"]
+__all__ = ["ALL", "Group", "Study", "choose", "embedded", "measure", "rows_of", "spread_of"]
 
 #: Group of all tensors together.
 ALL = "all"
-COUNTS = ("saturated", "overflowed", "flushed", "subnormal", "nan")
 
 
 class Group(Enum):
@@ -92,24 +90,36 @@ def _group_of(tensor: Tensor, group: Group) -> str:
     return tensor.name.partition("/")[0] if group is Group.PREFIX and "/" in tensor.name else ALL
 
 
-def measure(study: Study, scale: Scale, group: Group, advance: Callable[[int, str], None]) -> None:
+def spread_of(tensor: Tensor) -> Spread:
+    """The extremes of a tensor."""
+    spread = Spread()
+    for x in chunks(tensor):
+        spread.add(x)
+    return spread
+
+
+def measure(
+    study: Study, scale: Scale, group: Group, advance: Callable[[int, str], None], options: Rules | None = None
+) -> None:
     """Fill in the figures; `advance` hears of every finished (elements, format name)."""
+    options = options or Rules()
     rules = [(fmt, scale_rule(fmt, scale)) for fmt in study.formats]
     study.figures = {fmt.name: {ALL: Figures(fmt, rule)} for fmt, rule in rules}
     for tensor in study.tensors:
-        spread = Spread()
+        spread = spread_of(tensor)
+        plans = [(fmt, rule, Sums(fmt, scale_of(fmt, rule, spread), spread, options)) for fmt, rule in rules]
+        at = 0
         for x in chunks(tensor):
-            spread.add(x)
-        plans = [(fmt, rule, scale_of(fmt, rule, spread), ReportSums(fmt)) for fmt, rule in rules]
-        for x in chunks(tensor):
-            for fmt, _, factor, sums in plans:
+            chunk = Chunk(x, spread, at)
+            at += x.size
+            for fmt, _, sums in plans:
                 advance(0, fmt.name)
-                sums_of(fmt, x, factor, spread, sums)
+                sums.add(chunk)
                 advance(x.size, fmt.name)
-        for fmt, rule, factor, sums in plans:
+        for fmt, rule, sums in plans:
             of_format = study.figures[fmt.name]
             for name in {ALL, _group_of(tensor, group)}:
-                of_format.setdefault(name, Figures(fmt, rule)).add(sums.report(), factor)
+                of_format.setdefault(name, Figures(fmt, rule)).add(sums)
 
 
 def rows_of(study: Study) -> list[dict[str, Any]]:
@@ -123,18 +133,13 @@ def rows_of(study: Study) -> list[dict[str, Any]]:
                     "bits": fmt.bits,
                     "scale": f.rule.value,
                     "group": group,
-                    "elements": f.elements,
+                    "elements": f.counts["elements"],
                     "sqnr_db": json_number(f.sqnr_db),
                     "max_rel_error": json_number(f.max_rel_error),
-                    **{name: getattr(f, name) for name in COUNTS},
-                    **{f"{name}_share": f.share(name) for name in COUNTS},
+                    **{name: f.counts[name] for name in COUNTS[1:]},
+                    **{f"{name}_share": f.share(name) for name in COUNTS[1:]},
                     "smallest_scale": min(f.scales),
                     "largest_scale": max(f.scales),
                 }
             )
     return rows
-
-
-def dtype_summary(tensors: list[Tensor]) -> str:
-    """The dtypes of the tensors, for a heading."""
-    return ", ".join(sorted({np.dtype(t.dtype).name if t.stored_as is None else t.dtype for t in tensors}))
