@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import errors, formats
+    from . import analysis, errors, formats, reference, testing
     from ._api import cast, decode, encode, quantize, warmup
     from ._array import Encoded
     from ._report import ConversionReport
@@ -69,6 +69,7 @@ __all__ = [
     "TakumLogFormat",
     "Unpacked",
     "__version__",
+    "analysis",
     "cast",
     "compare_profiles",
     "decode",
@@ -80,7 +81,9 @@ __all__ = [
     "names",
     "profile_names",
     "quantize",
+    "reference",
     "register",
+    "testing",
     "warmup",
 ]
 
@@ -95,6 +98,7 @@ _HOME = {
     "profiles": "Difference Profile Rule compare_profiles profile_names",
     "rounding": "HashRandom NaNRule Overflow PhiloxRandom RandomBits Rounding",
 }
+_SUBMODULES = ("analysis", "errors", "formats", "reference", "testing")
 _MODULE_OF = {name: module for module, members in _HOME.items() for name in members.split()}
 
 
@@ -103,7 +107,7 @@ def __getattr__(name: str) -> Any:
 
     if name in _MODULE_OF:
         value = getattr(import_module(f".{_MODULE_OF[name]}", __name__), name)
-    elif name in ("errors", "formats"):
+    elif name in _SUBMODULES:
         value = import_module(f".{name}", __name__)
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -16,11 +16,13 @@ import numpy.typing as npt
 
 from .formats.base import TABLE_BITS, Format
 from .formats.conversion import Conversion, Policy, conversion
-from .formats.floating import MinifloatBase
+from .formats.floating import FloatFormat, MinifloatBase, Specials
 from .formats.integer import IntFormat
 from .formats.posit import PositFormat
+from .formats.positions import encode_positions, has_positions
 from .formats.random import RandomSource, random_integers
 from .formats.tables import encode_scalars, encode_specials, encode_steps, encode_stochastic, has_steps, special_vector
+from .formats.takum import TakumFormat
 from .rounding import HashRandom, Overflow, RandomBits, Rounding
 
 __all__ = ["Decoder", "EncodePlan", "decoder", "encode_plan", "quantize_plan"]
@@ -80,6 +82,11 @@ def _binary64() -> Format:
     from .formats.registry import get
 
     return get("binary64")
+
+
+def _widened(x: Array) -> Array:
+    with np.errstate(invalid="ignore"):  # signalling NaNs
+        return x.astype(np.float64)
 
 
 class EncodePlan:
@@ -145,8 +152,7 @@ class EncodePlan:
 
     def _copy_binary64(self, x: Array, codes: Array) -> int:
         # Every source value is a binary64 number: nothing is rounded, only infinities and NaNs follow the policy.
-        with np.errstate(invalid="ignore"):  # signalling NaNs
-            wide = x.astype(np.float64)
+        wide = _widened(x)
         codes[...] = wide.view(np.uint64)
         at = np.flatnonzero(~np.isfinite(wide) | (wide == 0))
         if not at.size:
@@ -178,7 +184,7 @@ class EncodePlan:
         if p_integer is not None:
             run = bind(integer.make_encode_integer, bits, self.code_bytes)
             return lambda x, codes: int(run(x, codes, p_integer, 0, _EMPTY, 1, 0, 0))
-        return self._posit_kernel() or self._table_kernel()
+        return self._string_kernel() or self._position_kernel() or self._table_kernel()
 
     def _source_is_wide_enough(self) -> bool:
         assert self.layout is not None
@@ -208,27 +214,36 @@ class EncodePlan:
             np.int64,
         )
 
-    def _posit_kernel(self) -> Callable[[Array, Array], int] | None:
+    def _string_kernel(self) -> Callable[[Array, Array], int] | None:
+        """Posits and linear takums, rounded on their encoding strings."""
         fmt, special, policy = self.conv.fmt, self.conv.specials, self.conv.policy
-        if not isinstance(fmt, PositFormat) or (fmt.bits - 2) << fmt.es > (126 if self.source.itemsize == 4 else 1022):
-            return None
         if special.nan_pos != special.nan_neg or policy.rounding.is_stochastic:
             return None
-        from ._kernels import posit
+        from ._kernels import posit, takum
         from ._kernels._jit import bind
 
-        run: Callable[[Array, Array], int] = bind(
-            posit.make_encode_posit,
-            self.source.itemsize * 8,
-            self.code_bytes,
-            fmt.bits,
-            fmt.es,
-            policy.rounding.value,
-            special.inf_pos,
-            special.inf_neg,
-            special.nan_pos,
-        )
-        return run
+        source_limit = 126 if self.source.itemsize == 4 else 1022
+        codes = (policy.rounding.value, special.inf_pos, special.inf_neg, special.nan_pos)
+        bits = self.source.itemsize * 8
+        run: Callable[[Array, Array], int]
+        if isinstance(fmt, PositFormat) and (fmt.bits - 2) << fmt.es <= source_limit:
+            run = bind(posit.make_encode_posit, bits, self.code_bytes, fmt.bits, fmt.es, *codes)
+            return run
+        wide_source = self.source.itemsize == 8
+        if isinstance(fmt, TakumFormat) or (isinstance(fmt, PositFormat) and not wide_source):
+            # Subnormal binary32 sources are ordinary numbers here: widen them first (exact).
+            if not wide_source:
+                wide = encode_plan(fmt, policy, np.dtype(np.float64))
+                return lambda x, codes: wide.run(_widened(x), codes)
+            run = bind(takum.make_encode_takum, bits, self.code_bytes, fmt.bits, *codes)
+            return run
+        return None
+
+    def _position_kernel(self) -> Callable[[Array, Array], int] | None:
+        """Logarithmic formats: the position on the code line, decided exactly where it is in doubt."""
+        if not has_positions(self.conv):
+            return None
+        return lambda x, codes: self._store(encode_positions(self.conv, _widened(x)), codes)
 
     def _table_kernel(self) -> Callable[[Array, Array], int]:
         if not has_steps(self.conv):
@@ -240,7 +255,25 @@ class EncodePlan:
         steps, special = self.conv.steps, special_vector(self.conv)
         return lambda x, codes: int(run(x, codes, steps.thresholds, steps.codes, special))
 
+    def _bound_integer(self) -> Callable[[Array, Array], int] | None:
+        """Clamping integers whose range lies well inside the source's exponents."""
+        parameters, bits = self._integer_parameters(), self.source.itemsize * 8
+        if parameters is None or -2 in parameters[9:] or parameters[5] != 0 or self.conv.policy.rounding.is_stochastic:
+            return None
+        width, frac_bits = int(parameters[3]), int(parameters[0])
+        if not -60 <= frac_bits <= 60 or width > (32 if bits == 64 else 24):
+            return None
+        from ._kernels import integer
+        from ._kernels._jit import bind
+
+        run: Callable[[Array, Array], int] = bind(
+            integer.make_encode_integer_bound, bits, self.code_bytes, *map(int, parameters)
+        )
+        return run
+
     def _bound_kernel(self) -> Callable[[Array, Array], int] | None:
+        if isinstance(self.conv.fmt, IntFormat):
+            return self._bound_integer()
         if self.layout is None or not self._source_is_wide_enough():
             return None
         from ._kernels import fast32, floating
@@ -270,9 +303,7 @@ class EncodePlan:
         if kernel is None:
             given = random_integers(source, x.size, shape)
             if self.conv.fmt.bits <= TABLE_BITS and x.size > SMALL:
-                with np.errstate(invalid="ignore"):  # signalling NaNs
-                    wide = x.astype(np.float64)
-                return self._store(encode_stochastic(self.conv, wide, given, source.width), codes)
+                return self._store(encode_stochastic(self.conv, _widened(x), given, source.width), codes)
             return self._store_codes(encode_scalars(self.conv, x, given, source.width), codes)
         if isinstance(source, RandomBits):
             given = random_integers(source, x.size, shape)
@@ -400,6 +431,12 @@ def _round_real(fmt: Format, code: int, dtype: np.dtype[Any]) -> float:
 
 
 def _decode_wide(fmt: Format, codes: Array, dtype: np.dtype[Any]) -> Array:
+    if isinstance(fmt, FloatFormat) and fmt.specials is Specials.IEEE and fmt.signed and fmt.subnormals:
+        # A binary32 or binary64 cut short: the missing mantissa bits are zeros.
+        if (fmt.E, fmt.bias) == (8, 127) and fmt.M <= 23 and dtype.itemsize == 4:
+            return (codes << np.uint32(23 - fmt.M)).view(np.float32)
+        if (fmt.E, fmt.bias, fmt.M) == (11, 1023, 52) and dtype.itemsize == 8:
+            return codes.view(np.float64)
     values = fmt.decode_array(codes)
     if values is None:
         from .formats.real import nearest_binary64

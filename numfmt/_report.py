@@ -98,8 +98,8 @@ class ReportSums:
                 x, y = x[use], y[use]
             error = np.abs(x - y)
             self.used += x.size
-            self.signal += float(np.dot(x, x))
-            self.noise += float(np.dot(error, error))
+            self.signal += float(np.square(x).sum())
+            self.noise += float(np.square(error).sum())
             if x.size:
                 self.max_abs = max(self.max_abs, float(error.max()))
                 relative = error[x != 0] / np.abs(x[x != 0])

@@ -101,3 +101,67 @@ def make_encode_integer(source_bits, code_bytes, digest):
         types.uint64,
     )
     return encode, [types.int64(*arguments)]
+
+
+def make_encode_integer_bound(
+    source_bits,
+    code_bytes,
+    frac_bits,
+    lowest,
+    highest,
+    bits,
+    layout,
+    overflow,
+    mode,
+    nan_pos,
+    nan_neg,
+    inf_pos,
+    inf_neg,
+    digest,
+):
+    """The same encoder with every parameter a constant; deterministic modes, clamping."""
+    if source_bits == 32:
+        source, source_mantissa, source_bias = F32_IN, 23, 127
+    else:
+        source, source_mantissa, source_bias = F64_IN, 52, 1023
+    infinity = ((source_bias << 1) + 1) << source_mantissa
+    sign_shift = source_bits - 1
+    mask = (1 << sign_shift) - 1
+    wrap = (1 << bits) - 1
+    # From this pattern on every magnitude is beyond the range: 2**(bits + 1) quanta.
+    beyond = (bits + 1 - frac_bits + source_bias) << source_mantissa
+    unit = source_bias + source_mantissa - frac_bits
+    guard = bits + 2 - source_mantissa  # left shifts that remain below `beyond`
+
+    def encode(x, codes):
+        flags = I64(0 * digest)
+        for i in range(x.size):
+            v = pattern(x[i])
+            u = v & U64(mask)
+            negative = (v >> U64(sign_shift)) != U64(0)
+            w = min(u, U64(beyond))
+            e = I64(w >> U64(source_mantissa))
+            significand = w & ((U64(1) << U64(source_mantissa)) - U64(1))
+            significand |= (U64(1) << U64(source_mantissa)) if e > 0 else U64(0)
+            # value = significand * 2**exponent quanta; scaled up by the guard so that only right shifts are left
+            exponent = max(e, I64(1)) - I64(unit)
+            shift = I64(max(guard, 0) + 1) - exponent
+            magnitude = round_shift(
+                significand << U64(max(guard, 0) + 1), U64(min(shift, I64(62))), U64(0), negative, mode
+            )
+            q = -I64(magnitude) if negative else I64(magnitude)
+            q = min(max(q, I64(lowest)), I64(highest))
+            if layout == SIGN_MAGNITUDE:
+                code = min(I64(magnitude), I64(highest)) | (I64(1 << (bits - 1)) if negative else I64(0))
+            else:
+                code = q & I64(wrap)
+            code = I64(inf_pos) if u == U64(infinity) and not negative else code
+            code = I64(inf_neg) if u == U64(infinity) and negative else code
+            if nan_pos >= 0:
+                code = (I64(nan_neg) if negative else I64(nan_pos)) if u > U64(infinity) else code
+            else:
+                flags |= I64(1) if u > U64(infinity) else I64(0)
+            codes[i] = code
+        return flags
+
+    return encode, [types.int64(source, CODE_OUT[code_bytes])]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ..errors import ArgumentError
-from .base import Format
-from .real import Exponential, Real
+from .base import ContiguousCodes, Format
+from .real import Exponential, Real, nearest_exponentials
 from .takum import approximate
 from .unpacked import Unpacked
 
@@ -72,6 +74,29 @@ class LnsFormat(Format):
             return Unpacked.nan() if sign else Unpacked.zero()
         return approximate(self._power(sign, 2 * logarithm))
 
+    @cached_property
+    def ordered_codes(self) -> Sequence[int]:
+        half, quarter = 1 << (self.bits - 1), 1 << (self.bits - 2)
+        top = 2 * half
+        return ContiguousCodes(
+            range(half + quarter - 1, half - 1, -1),
+            range(top - 1, half + quarter, -1),
+            range(quarter, half),  # zero, then the negative logarithms
+            range(quarter),
+        )
+
+    @property
+    def nan_codes(self) -> tuple[int, ...]:  # type: ignore[override]
+        return (3 << (self.bits - 2),)
+
+    @property
+    def infinity_codes(self) -> tuple[int | None, int | None]:  # type: ignore[override]
+        return None, None
+
+    @property
+    def finite_count(self) -> int:  # type: ignore[override]
+        return (1 << self.bits) - 1
+
     def breakpoint(self, lower: int, upper: int) -> Real:
         # Half-way between the logarithms; next to zero, half a step below the smallest logarithm.
         sign, a = self._logarithm(lower)
@@ -79,6 +104,17 @@ class LnsFormat(Format):
         if a != self._lowest and b != self._lowest and sign != other:
             raise ArgumentError(f"codes {lower} and {upper} are not neighbours")  # pragma: no cover
         return self._power(sign if a != self._lowest else other, a + b)
+
+    def decode_array(self, codes: npt.NDArray[Any]) -> npt.NDArray[np.float64] | None:
+        half = 1 << (self.bits - 1)
+        code = codes.astype(np.int64)
+        field_ = code & (half - 1)
+        logarithm = np.where(field_ >= half // 2, field_ - half, field_)
+        negative, reserved = code >= half, logarithm == self._lowest
+        values = np.where(negative, np.nan, 0.0)
+        exponents = np.ldexp(logarithm.astype(np.float64), -self.frac_bits)[~reserved]
+        values[~reserved] = nearest_exponentials("2", exponents)
+        return np.where(negative & ~reserved, -values, values)
 
     @property
     def field_widths(self) -> tuple[tuple[str, int], ...]:

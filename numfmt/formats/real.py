@@ -5,8 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
-__all__ = ["Exponential", "Real", "binary64_at_or_above", "compare", "nearest_binary64"]
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Exponential", "Real", "binary64_at_or_above", "compare", "nearest_binary64", "nearest_exponentials"]
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,25 @@ def nearest_binary64(real: Real) -> float:
         if low == high:
             return -low if real.sign else low
         precision *= 2
+
+
+def nearest_exponentials(base: str, exponents: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """``base**exponent`` (base "2" or "sqrt_e") correctly rounded to binary64; the exponents are exact in binary64.
+
+    Where long doubles have 64 bits or more they give the value with a wide margin, and only elements too close to a
+    rounding boundary are computed exactly; elsewhere every element is.
+    """
+    wide = exponents.astype(np.longdouble)
+    near = np.exp2(wide) if base == "2" else np.exp(wide / 2)
+    values = near.astype(np.float64)
+    if np.finfo(np.longdouble).nmant >= 63:
+        slack = near * np.longdouble(2.0**-58)
+        doubtful = (near - slack).astype(np.float64) != (near + slack).astype(np.float64)
+    else:
+        doubtful = np.ones(values.shape, bool)
+    for i in np.flatnonzero(doubtful):
+        values[i] = nearest_binary64(Exponential.make(0, base, Fraction(float(exponents[i]))))
+    return values
 
 
 def binary64_at_or_above(real: Real, *, strictly: bool) -> float:

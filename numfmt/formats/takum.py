@@ -8,10 +8,11 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ..errors import ArgumentError
 from .posit import TwosComplementCodes
-from .real import Exponential, Real
+from .real import Exponential, Real, nearest_exponentials
 from .unpacked import Unpacked
 
 __all__ = ["TakumFormat", "TakumLogFormat", "takum_fields"]
@@ -36,6 +37,21 @@ def takum_fields(code: int, bits: int) -> tuple[int, int, int, int]:
     c = (code >> p) & ((1 << r) - 1)
     characteristic = (1 << r) - 1 + c if d else -(1 << (r + 1)) + 1 + c
     return s, characteristic, code & ((1 << p) - 1), p
+
+
+def characteristics(
+    magnitude: npt.NDArray[np.int64], bits: int
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+    """`takum_fields` of positive codes as arrays: characteristic, mantissa integer, mantissa bits."""
+    if bits < 12:
+        magnitude, bits = magnitude << (12 - bits), 12
+    d = (magnitude >> (bits - 2)) & 1
+    regime = (magnitude >> (bits - 5)) & 7
+    r = np.where(d == 1, regime, 7 - regime)
+    p = bits - 5 - r
+    c = (magnitude >> p) & ((np.int64(1) << r) - 1)
+    characteristic = np.where(d == 1, (np.int64(1) << r) - 1 + c, -(np.int64(2) << r) + 1 + c)
+    return characteristic.astype(np.int32), magnitude & ((np.int64(1) << p) - 1), p.astype(np.int32)
 
 
 class _Takum(TwosComplementCodes):
@@ -101,6 +117,16 @@ class TakumFormat(_Takum):
             return Unpacked.nan() if code else Unpacked.zero()
         return Unpacked.from_fraction(self._value(code, self.bits))
 
+    def decode_array(self, codes: npt.NDArray[Any]) -> npt.NDArray[np.float64] | None:
+        half = 1 << (self.bits - 1)
+        code = codes.astype(np.int64)
+        negative = code > half
+        c, fraction, p = characteristics(np.where(negative, 2 * half - code, code), self.bits)
+        # |value| = (1 + M * 2**-p) * 2**c; the significand has at most 28 bits, so ldexp is exact.
+        values = np.ldexp(1.0 + np.ldexp(fraction.astype(np.float64), -p), c)
+        values = np.where(negative, -values, values)
+        return np.asarray(np.where(code == 0, 0.0, np.where(code == half, np.nan, values)))
+
 
 @dataclass(frozen=True)
 class TakumLogFormat(_Takum):
@@ -136,6 +162,17 @@ class TakumLogFormat(_Takum):
         if self.check_code(code) in (0, self.nan_code):
             return Unpacked.nan() if code else Unpacked.zero()
         return approximate(self._value(code, self.bits))
+
+    def decode_array(self, codes: npt.NDArray[Any]) -> npt.NDArray[np.float64] | None:
+        half = 1 << (self.bits - 1)
+        code = codes.astype(np.int64)
+        negative = code > half
+        c, fraction, p = characteristics(np.where(negative, 2 * half - code, code), self.bits)
+        ordinary = (code != 0) & (code != half)
+        values = np.where(code == half, np.nan, 0.0)
+        exponents = (c + np.ldexp(fraction.astype(np.float64), -p))[ordinary]
+        values[ordinary] = nearest_exponentials("sqrt_e", exponents)
+        return np.where(negative, -values, values)
 
 
 def approximate(real: Real) -> Unpacked:
