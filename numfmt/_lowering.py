@@ -414,7 +414,15 @@ def _narrowed(fmt: Format, dtype: np.dtype[Any]) -> Array:
     if fmt.exact or dtype == np.float64:
         # binary64 holds the value exactly or is itself the target; a second rounding needs an inexact first one.
         return table
-    return np.array([_round_real(fmt, code, dtype) for code in range(fmt.code_count)], dtype)
+    # An irrational value was rounded to binary64 already: rounding again can err only where that landed on a tie.
+    wide = fmt.table
+    with np.errstate(over="ignore", invalid="ignore"):
+        towards = np.where(np.abs(wide) < np.abs(table), -np.inf, np.inf) * np.sign(wide)
+        other = np.nextafter(table, towards.astype(dtype)).astype(np.float64)
+        ties = np.abs(wide - table) == np.abs(other - wide)
+    for code in np.flatnonzero(ties & np.isfinite(wide) & (wide != table)):
+        table[code] = _round_real(fmt, int(code), dtype)
+    return table
 
 
 def _round_real(fmt: Format, code: int, dtype: np.dtype[Any]) -> float:

@@ -90,11 +90,11 @@ class LnsFormat(Format):
         return (3 << (self.bits - 2),)
 
     @property
-    def infinity_codes(self) -> tuple[int | None, int | None]:  # type: ignore[override]
+    def infinity_codes(self) -> tuple[int | None, int | None]:
         return None, None
 
     @property
-    def finite_count(self) -> int:  # type: ignore[override]
+    def finite_count(self) -> int:
         return (1 << self.bits) - 1
 
     def breakpoint(self, lower: int, upper: int) -> Real:

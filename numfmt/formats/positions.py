@@ -73,7 +73,7 @@ def _round(position: Floats, negative: npt.NDArray[np.bool_], mode: Rounding) ->
             return np.where(negative, down + 1, down)
         case Rounding.TO_ODD:
             # A code is as odd as its rank in both families, negative ones included.
-            return down + (down % 2 == 0)
+            return np.asarray(down + (down % 2 == 0))
     raise AssertionError(mode)
 
 
@@ -108,4 +108,4 @@ def _codes_of(fmt: Any, rank: npt.NDArray[np.int64], negative: npt.NDArray[np.bo
     # LNS: the rank counts up from the most negative logarithm; two's complement within bits - 1 bits, then the sign.
     half = 1 << (fmt.bits - 2)
     field = (rank - half) & ((1 << (fmt.bits - 1)) - 1)
-    return field | np.where(negative & (rank > 0), 1 << (fmt.bits - 1), 0)
+    return np.asarray(field | np.where(negative & (rank > 0), 1 << (fmt.bits - 1), 0))
