@@ -16,6 +16,7 @@ from typing import IO, Any
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.measure import Measurement
 from rich.style import Style
 from rich.table import Table
 from rich.text import Text
@@ -28,6 +29,7 @@ __all__ = [
     "bits_cell",
     "console",
     "error_console",
+    "fits",
     "json_number",
     "new_table",
     "note",
@@ -64,6 +66,11 @@ def new_table(*columns: str | tuple[str, str], title: str | None = None) -> Tabl
         heading, justify = (column, "left") if isinstance(column, str) else column
         table.add_column(heading, justify="right" if justify == "right" else "left", no_wrap=True, overflow="ellipsis")
     return table
+
+
+def fits(out: Console, table: Table, indent: int = 0) -> bool:
+    """Whether the terminal is wide enough to show `table` uncut."""
+    return Measurement.get(out, out.options.update(max_width=10_000), table).maximum + indent <= out.width
 
 
 def bits_cell(fmt: Format, code: int) -> Text:

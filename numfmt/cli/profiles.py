@@ -10,7 +10,7 @@ from rich.text import Text
 from .. import Difference, Format, compare_profiles, get, profile_names
 from ..display import bits_text, code_text, value_text
 from .options import FormatArgument, JsonFlag
-from .output import bits_cell, console, json_number, new_table, print_json
+from .output import bits_cell, console, fits, json_number, new_table, print_json
 
 __all__ = ["compare"]
 
@@ -25,6 +25,13 @@ def _inputs(difference: Difference) -> str:
     if difference.what != "range":
         return difference.what
     return f"{difference.first!r} to {difference.last!r}"
+
+
+def _cells(fmt: Format, code: int | None) -> tuple[Text, str]:
+    """Code with its bits, and value; the profile refuses the input where there is no code."""
+    if code is None:
+        return Text("error", "red"), ""
+    return Text.assemble(code_text(fmt, code), " ", bits_cell(fmt, code)), value_text(fmt, code)
 
 
 def compare(
@@ -55,11 +62,13 @@ def compare(
         return
     table = new_table("binary64 input", p, "", q, "", title=f"{fmt.name}: {p} against {q}")
     for d in differences:
-        cells: list[Text | str] = [_inputs(d)]
-        for code in (d.code_p, d.code_q):
-            if code is None:
-                cells += [Text("error", "red"), ""]
-            else:
-                cells += [Text.assemble(code_text(fmt, code), " ", bits_cell(fmt, code)), value_text(fmt, code)]
-        table.add_row(*cells)
-    out.print(table)
+        table.add_row(_inputs(d), *_cells(fmt, d.code_p), *_cells(fmt, d.code_q))
+    if fits(out, table):
+        out.print(table)
+        return
+    out.print(Text(f"{fmt.name}: {p} against {q}", "bold"))
+    for d in differences:  # too wide for a table: a line for each side
+        out.print(_inputs(d))
+        for name, code in ((p, d.code_p), (q, d.code_q)):
+            bits, value = _cells(fmt, code)
+            out.print(Text("  ").join((Text(f"    {name:{max(len(p), len(q))}}", "dim"), bits, Text(value))))

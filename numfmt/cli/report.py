@@ -109,11 +109,11 @@ def figures_table(study: Study, width: int) -> Table:
     table.padding = (0, int(wide), 0, 0)
     for row_group in study.groups if by_rows else [ALL]:
         bits = study.formats[0].bits
-        for fmt in study.formats:
-            if fmt.bits != bits:
+        for i, fmt in enumerate(study.formats):
+            if fmt.bits != bits and not by_rows:
                 table.add_section()
-                bits = fmt.bits
-            cells: list[str | Text] = [*([row_group] if by_rows else []), fmt.name, str(fmt.bits)]
+            bits = fmt.bits
+            cells: list[str | Text] = [*([row_group if i == 0 else ""] if by_rows else []), fmt.name, str(bits)]
             cells.append(study.figures[fmt.name][row_group].rule.value)
             for group in [row_group] if by_rows else columns:
                 value = study.figures[fmt.name][group].sqnr_db

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.measure import Measurement
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -27,7 +26,7 @@ from .options import (
     RoundingOption,
     Rules,
 )
-from .output import bits_cell, console, new_table, print_json, short
+from .output import bits_cell, console, fits, new_table, print_json, short
 
 __all__ = ["show"]
 
@@ -52,7 +51,7 @@ def _print_codes(out: Console, e: Explanation) -> None:
     for label, code, difference in rows:
         cells: list[Text | str] = [label, code_text(fmt, code), bits_cell(fmt, code), value_text(fmt, code)]
         table.add_row(*cells, *([difference] if differences else []), style="" if label == "result" else "dim")
-    if Measurement.get(out, out.options, table).maximum <= out.width - 2:
+    if fits(out, table, indent=1):
         out.print(Padding(table, (0, 0, 0, 1), expand=False), end="")
         return
     out.print()

@@ -76,12 +76,19 @@ def choose(path: Path | None, pattern: str | None) -> tuple[str, list[Tensor], l
             names = ", ".join(t.name for t in found[:5]) + (", ..." if len(found) > 5 else "")
             raise ArgumentError(f"no tensor of {source} matches {pattern!r}; it has {names}")
         found = chosen
-    skipped = [(t.name, t.skip) for t in found if t.skip] + [(t.name, "no elements") for t in found if not t.size]
+    has_floats = any(not (t.skip or t.is_integer) for t in found)
+    skipped = [(t.name, why) for t in found if (why := _why_skipped(t, has_floats))]
     names_skipped = {name for name, _ in skipped}
     usable = [t for t in found if t.name not in names_skipped]
     if not usable:
         raise FileFormatError(f"{source}: nothing to measure; " + "; ".join(f"{n}: {why}" for n, why in skipped[:3]))
     return source, usable, skipped
+
+
+def _why_skipped(tensor: Tensor, has_floats: bool) -> str | None:
+    if tensor.skip is None and tensor.is_integer and has_floats:
+        return "integers beside floats are taken for indices; --tensors chooses them alone"
+    return tensor.skip or ("no elements" if not tensor.size else None)
 
 
 def _group_of(tensor: Tensor, group: Group) -> str:

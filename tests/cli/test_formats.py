@@ -193,6 +193,12 @@ def test_compare_profiles(run, run_json):
     assert "the same" in run("compare-profiles", "fp8_e4m3fn", "ocp_sat", "ocp_sat").stdout
 
 
+def test_compare_profiles_loses_nothing_on_a_narrow_terminal(run):
+    text = run("compare-profiles", "ufp8_e8m0", "torch", "onnx", columns="80").stdout
+    assert "…" not in text and max(map(len, text.splitlines())) <= 80
+    assert text.count("onnx") == 1 + len(nf.compare_profiles("ufp8_e8m0", "torch", "onnx"))
+
+
 # ---- manners -------------------------------------------------------------------------------------------------------
 
 

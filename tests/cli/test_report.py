@@ -111,6 +111,13 @@ def test_group_tensor_and_none_and_patterns(run_json, npz):
     assert [r["group"] for r in run_json(*args, "--group", "none")["results"]] == ["all"]
 
 
+def test_integers_count_only_by_themselves(run_json, npz):
+    found = run_json("report", npz, "--formats", "int8", "--json")
+    assert "index" in {t["name"] for t in found["skipped"]} and "index" not in {t["name"] for t in found["tensors"]}
+    alone = run_json("report", npz, "--formats", "int8", "--tensors", "index", "--json")
+    assert alone["results"][0]["elements"] == 12 and alone["results"][0]["sqnr_db"] == "inf"
+
+
 def test_nan_infinities_and_empty_power(run_json, tmp_path):
     x = np.array([np.nan, np.inf, -np.inf, 1.0, 0.25, 0.0], np.float32)
     np.savez(tmp_path / "x.npz", x=x, zeros=np.zeros(4, np.float32))
