@@ -247,7 +247,7 @@ def _magnitude(code: int, fmt: Format) -> Fraction:
 
 
 def _lns(x: Fraction, fmt: LnsFormat) -> Place:
-    """floor(2 * 2**r * log2 |x|), from |x|**(2 * 2**r) in integers, is twice the exponent L and the half of its step."""
+    """floor(2 * 2**r * log2 |x|), from |x|**(2 * 2**r) in integers, is twice the exponent plus the half of its step."""
     n, k, magnitude, negative = fmt.bits, 2**fmt.frac_bits, abs(x), x < 0
     scale = floor_log2(magnitude)
     halves = floor_log2((magnitude / Fraction(2) ** scale) ** (2 * k)) + scale * 2 * k
