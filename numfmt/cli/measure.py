@@ -44,6 +44,14 @@ def scale_rule(fmt: Format, scale: Scale) -> Scale:
     return Scale.POW2 if fmt.bits <= 8 else Scale.NONE
 
 
+def _binary64(x: Any) -> float:
+    """A fact of a format as a float; infinite where it lies beyond them, as the widest P3109 formats do."""
+    try:
+        return float(x)
+    except OverflowError:
+        return math.inf if x > 0 else -math.inf
+
+
 def scale_target(fmt: Format) -> float:
     """Top of the highest octave (max/2, max], (max/4, max/2], ... that holds the most values.
 
@@ -52,7 +60,7 @@ def scale_target(fmt: Format) -> float:
     [448.0, 127.0, 1.0, 16.0, 16.0]
     """
     if fmt.bits > 16:
-        return float(fmt.max)
+        return _binary64(fmt.max)
     values = np.unique(fmt.table[np.isfinite(fmt.table) & (fmt.table > 0)])
     # Octave k is max * (2**-(k+1), 2**-k]; frexp takes x/max in (1/2, 1] to exponents 0 (and 1 for exactly 1).
     mantissa, exponent = np.frexp(values / values[-1])
@@ -142,7 +150,7 @@ class Sums:
         self.fmt, self.scale, self.spread = fmt, scale, spread
         self.counts = dict.fromkeys(COUNTS, 0)
         self.signal = self.noise = self.max_rel_error = 0.0
-        self.low, self.high, self.normal = float(fmt.min), float(fmt.max), float(fmt.smallest_normal)
+        self.low, self.high, self.normal = (_binary64(x) for x in (fmt.min, fmt.max, fmt.smallest_normal))
         self.fits = not spread.infinite and spread.largest / scale <= min(self.high, -self.low)
         self.rules = rules
         if spread.nan and not fmt.has_nan and rules.nan is None:

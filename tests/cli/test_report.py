@@ -173,6 +173,14 @@ def test_pow2_scale_is_the_smallest_that_fits():
         assert largest / s <= 127 < 2 * largest / s and math.frexp(s)[0] == 0.5
 
 
+@pytest.mark.parametrize("scale", ["none", "pow2"])
+def test_formats_beyond_binary64(run_json, npy, scale):
+    for name in ("p3109_k15p1ue", "p3109_k14p1sf", "fp24_e15m8"):
+        found = run_json("report", npy, "--formats", name, "--scale", scale, "--json")["results"][0]
+        negative = np.count_nonzero(np.load(npy) < 0)  # NaN in an unsigned P3109 format
+        assert found["saturated"] == 0 and found["overflowed"] == (negative if nf.get(name).min >= 0 else 0)
+
+
 # ---- outputs -------------------------------------------------------------------------------------------------------
 
 
