@@ -20,7 +20,7 @@ from .formats.random import RandomSource, parse_random, random_integers
 from .formats.registry import get
 from .formats.unpacked import Kind
 from .profiles import resolve_policy
-from .rounding import NaNRule, Overflow, Rounding
+from .rounding import NaNRule, Overflow, RandomBits, Rounding
 
 __all__ = ["cast", "decode", "encode", "quantize", "warmup"]
 
@@ -167,6 +167,11 @@ def _random_source(policy: Policy, random: Any) -> RandomSource | None:
     return parse_random(random)
 
 
+def _check_indices(source: RandomSource, size: int) -> None:
+    if not isinstance(source, RandomBits) and int(source.start) + size > 1 << 64:
+        raise ArgumentError(f"start + size must not exceed 2**64, got start={source.start} with {size} elements")
+
+
 def _out_array(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     if out is None:
         return np.empty(shape, dtype)
@@ -195,6 +200,7 @@ def _encode_reals(reals: Reals, fmt: Format, policy: Policy, source: RandomSourc
     if source is None:
         flags = plan.run(x, flat_codes)
     else:
+        _check_indices(source, x.size)
         flags = plan.run_stochastic(x, flat_codes, source, reals.array.shape)
     if flags:
         _raise_refused(plan.conv, x, reals.exact, source)
@@ -493,6 +499,8 @@ def _with_nan_signs(e: Encoded, values: Array) -> Array:
 
 
 def _cast_scalars(e: Encoded, fmt: Format, policy: Policy, source: RandomSource | None, codes: Array) -> None:
+    if source is not None:
+        _check_indices(source, e.size)
     conv, flat = conversion(fmt, policy), codes.reshape(-1)
     bits = None if source is None else random_integers(source, e.size, e.shape)
     marks: dict[int, int] = {}

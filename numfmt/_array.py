@@ -16,7 +16,10 @@ __all__ = ["Encoded", "check_codes"]
 
 def check_codes(codes: Any, fmt: Format) -> npt.NDArray[Any]:
     """`codes` as an array of ``fmt.code_dtype``; errors for wrong dtypes and codes out of range."""
-    array = np.asarray(codes)
+    try:
+        array = np.asarray(codes)
+    except ValueError as err:
+        raise DTypeError(f"codes must be a rectangular array of integers: {err}") from None
     if array.dtype == fmt.code_dtype:
         if fmt.code_count < 1 << (8 * fmt.code_dtype.itemsize) and array.size:
             _check_range(array, fmt)

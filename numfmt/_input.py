@@ -55,10 +55,19 @@ def exact_scalar(value: Any) -> Unpacked | Fraction:
     if isinstance(value, (float, np.floating)):
         return unpack_float(float(value))
     if isinstance(value, Decimal):
-        return Fraction(value) if value.is_finite() else unpack_float(float(value))
+        return _exact_decimal(value)
     if type(value).__name__ in _NARROW_FLOATS | _NARROW_INTS:
         return unpack_float(float(value))
     raise DTypeError(f"x must hold real numbers (int, float, Fraction, Decimal), got {type(value).__name__}: {value!r}")
+
+
+def _exact_decimal(value: Decimal) -> Unpacked | Fraction:
+    sign = int(value.is_signed())
+    if value.is_nan():
+        return Unpacked.nan(sign)
+    if value.is_infinite():
+        return Unpacked.infinity(sign)
+    return Fraction(value) if value else Unpacked.zero(sign)
 
 
 _LONGDOUBLE = (

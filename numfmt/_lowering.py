@@ -176,10 +176,14 @@ class EncodePlan:
         from ._kernels._jit import bind
 
         bits = self.source.itemsize * 8
-        if self.layout is not None and self._source_is_wide_enough():
-            run = bind(floating.make_encode, bits, self.code_bytes)
-            p = np.array(self.layout, np.int64)
-            return lambda x, codes: int(run(x, codes, p, 0, _EMPTY, 1, 0, 0))
+        if self.layout is not None:
+            if self._source_is_wide_enough():
+                run = bind(floating.make_encode, bits, self.code_bytes)
+                p = np.array(self.layout, np.int64)
+                return lambda x, codes: int(run(x, codes, p, 0, _EMPTY, 1, 0, 0))
+            wider = self._wider_plan()
+            if wider is not None:
+                return lambda x, codes: wider.run(_widened(x), codes)
         p_integer = self._integer_parameters()
         if p_integer is not None:
             run = bind(integer.make_encode_integer, bits, self.code_bytes)
@@ -188,7 +192,17 @@ class EncodePlan:
 
     def _source_is_wide_enough(self) -> bool:
         assert self.layout is not None
-        return self.layout[0] <= (52 if self.source.itemsize == 8 else 23)
+        # The kernel neither lengthens a significand nor normalises a subnormal source, so the target must not have a
+        # longer mantissa or a lower lowest binade than the source.
+        mantissa, lowest = (52, -1022) if self.source.itemsize == 8 else (23, -126)
+        return self.layout[0] <= mantissa and self.layout[1] >= lowest
+
+    def _wider_plan(self) -> EncodePlan | None:
+        """The binary64 plan of a float format that binary32 sources do not suit, if the kernel can take that."""
+        wider = (
+            encode_plan(self.conv.fmt, self.conv.policy, np.dtype(np.float64)) if self.source.itemsize == 4 else None
+        )
+        return wider if wider is not None and wider._source_is_wide_enough() else None
 
     def _integer_parameters(self) -> Array | None:
         fmt, special, policy = self.conv.fmt, self.conv.specials, self.conv.policy
@@ -196,7 +210,6 @@ class EncodePlan:
             return None
         if policy.overflow is Overflow.WRAP and fmt.sign_magnitude:
             return None
-        kind = {Overflow.WRAP: 1, Overflow.RAISE: 2, Overflow.NONSATURATING: 2}.get(policy.overflow, 0)
         return np.array(
             [
                 fmt.frac_bits,
@@ -204,12 +217,14 @@ class EncodePlan:
                 fmt.max_int,
                 fmt.bits,
                 int(fmt.sign_magnitude),
-                kind,
+                int(policy.overflow is Overflow.WRAP),
                 policy.rounding.value,
                 special.nan_pos,
                 special.nan_neg,
                 special.inf_pos,
                 special.inf_neg,
+                int(special.over_pos < 0),
+                int(special.over_neg < 0),
             ],
             np.int64,
         )
@@ -258,8 +273,10 @@ class EncodePlan:
     def _bound_integer(self) -> Callable[[Array, Array], int] | None:
         """Clamping integers whose range lies well inside the source's exponents."""
         parameters, bits = self._integer_parameters(), self.source.itemsize * 8
-        if parameters is None or -2 in parameters[9:] or parameters[5] != 0 or self.conv.policy.rounding.is_stochastic:
+        if parameters is None or self.conv.policy.rounding.is_stochastic:
             return None
+        if parameters[5] or (parameters[9:11] < 0).any() or parameters[11:].any():
+            return None  # wrapping or refusing: the run-time kernel does that
         width, frac_bits = int(parameters[3]), int(parameters[0])
         if not -60 <= frac_bits <= 60 or width > (32 if bits == 64 else 24):
             return None
@@ -267,7 +284,7 @@ class EncodePlan:
         from ._kernels._jit import bind
 
         run: Callable[[Array, Array], int] = bind(
-            integer.make_encode_integer_bound, bits, self.code_bytes, *map(int, parameters)
+            integer.make_encode_integer_bound, bits, self.code_bytes, *map(int, parameters[:11])
         )
         return run
 
@@ -297,6 +314,9 @@ class EncodePlan:
 
     def run_stochastic(self, x: Array, codes: Array, source: RandomSource, shape: tuple[int, ...]) -> int:
         """Like `run`, with random bits for every element."""
+        wider = self._wider_plan() if self.layout is not None and not self._source_is_wide_enough() else None
+        if wider is not None:
+            return wider.run_stochastic(_widened(x), codes, source, shape)
         self.seen += x.size
         small = x.size <= SMALL and self.seen <= SMALL_TOTAL
         kernel = None if small else self._stochastic_kernel_for(source)
@@ -350,7 +370,9 @@ class EncodePlan:
         from ._kernels._jit import bind
 
         bits = self.source.itemsize * 8
-        if self.layout is not None and self._source_is_wide_enough():
+        if self.layout is not None and not self._source_is_wide_enough():
+            return None
+        if self.layout is not None:
             fast = _fast_parameters(self.layout) if bits == 32 else None
             if fast and self.conv.policy.rounding is Rounding.STOCHASTIC_A and isinstance(source, HashRandom):
                 *head, _mode, zero_neg = fast[:6]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from .formats.base import Format
+from .formats.real import nearest_binary64
 
 __all__ = ["ConversionReport", "conversion_report"]
 
@@ -67,6 +69,11 @@ class ConversionReport:
         )
 
 
+def _nearest_float(value: Any) -> float:
+    """`value` as binary64; facts of the widest formats are Fractions beyond its range."""
+    return nearest_binary64(Fraction(value)) if isinstance(value, Fraction) else float(value)
+
+
 class ReportSums:
     """Accumulates a report chunk by chunk, so that arrays larger than memory can be measured."""
 
@@ -81,7 +88,7 @@ class ReportSums:
         """Count flat `x` and its converted values `y`."""
         with np.errstate(all="ignore"):
             x, y = x.astype(np.float64), y.astype(np.float64)
-            low, high, normal = float(self.fmt.min), float(self.fmt.max), float(self.fmt.smallest_normal)
+            low, high, normal = map(_nearest_float, (self.fmt.min, self.fmt.max, self.fmt.smallest_normal))
             nan, finite = np.isnan(x), np.isfinite(y)
             self.counts += np.array(
                 (

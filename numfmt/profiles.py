@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from .errors import ArgumentError
 from .formats.base import TABLE_BITS, Format
-from .formats.conversion import Policy, conversion
+from .formats.conversion import Conversion, Policy, conversion
 from .formats.registry import get
 from .formats.tables import encode_steps
 from .rounding import NaNRule, Overflow, Rounding
@@ -203,6 +204,8 @@ def resolve_policy(fmt: Format, rounding: Any, overflow: Any, nan: Any, profile:
         base = base._replace(rounding=Rounding.parse(rounding))
     if overflow is not None:
         base = base._replace(overflow=Overflow.parse(overflow))
+        if base.overflow is Overflow.PTX_SATFINITE:
+            base = base._replace(nan=NaNRule.CANONICAL)  # PTX defines its NaN for every format
     if nan is not None:
         base = base._replace(nan=NaNRule.parse(nan))
     return base
@@ -225,6 +228,18 @@ class Difference(NamedTuple):
 
         where = self.what if self.what != "range" else f"{self.first!r} to {self.last!r}"
         return f"{where}: {shown(self.code_p)} against {shown(self.code_q)}"
+
+
+def _encode(conv: Conversion, x: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    return encode_steps(conv, np.abs(x) if conv.policy.negative == "abs" else x)
+
+
+def _starts(conv: Conversion) -> npt.NDArray[np.float64]:
+    """First binary64 of every run of inputs with one code."""
+    thresholds = conv.steps.thresholds
+    if conv.policy.negative == "abs":
+        return np.concatenate([thresholds, np.nextafter(-thresholds, np.inf)])
+    return thresholds
 
 
 def compare_profiles(fmt: Format | str, p: str | Profile, q: str | Profile) -> list[Difference]:
@@ -253,7 +268,7 @@ def compare_profiles(fmt: Format | str, p: str | Profile, q: str | Profile) -> l
     def shown(mark: int) -> int | None:
         return None if mark < 0 else int(mark)
 
-    found = []
+    found: list[Difference] = []
     specials = (
         ("+0", 0.0),
         ("-0", -0.0),
@@ -263,16 +278,16 @@ def compare_profiles(fmt: Format | str, p: str | Profile, q: str | Profile) -> l
         ("-NaN", -np.nan),
     )
     values = np.array([v for _, v in specials])
-    for (what, value), a, b in zip(specials, encode_steps(left, values), encode_steps(right, values), strict=True):
+    for (what, value), a, b in zip(specials, _encode(left, values), _encode(right, values), strict=True):
         if a != b:
             found.append(Difference(what, value, value, shown(a), shown(b)))
     largest = np.finfo(np.float64).max
-    starts = np.unique(np.concatenate([[-largest], left.steps.thresholds, right.steps.thresholds]))
+    starts = np.unique(np.concatenate([[-largest], _starts(left), _starts(right)]))
     # Thresholds at 0 start with the smallest positive number: 0 itself is a special, listed above.
     probe = np.where(starts == 0, 5e-324, starts)
     ends = np.append(np.nextafter(starts[1:], -np.inf), largest)
     ends = np.where(ends == 0, -5e-324, ends)
-    codes_left, codes_right = encode_steps(left, probe), encode_steps(right, probe)
+    codes_left, codes_right = _encode(left, probe), _encode(right, probe)
     for first, last, a, b in zip(probe, ends, codes_left, codes_right, strict=True):
         if a != b and first <= last:
             previous = found[-1] if found and found[-1].what == "range" else None

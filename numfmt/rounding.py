@@ -226,10 +226,10 @@ class RandomBits:
 def _check_seeded(seed: Any, width: Any, start: Any) -> None:
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 1 << 64:
         raise ArgumentError(f"seed must be an integer in [0, 2**64), got {seed!r}")
-    if not isinstance(width, (int, np.integer)) or not 1 <= width <= 32:
+    if isinstance(width, bool) or not isinstance(width, (int, np.integer)) or not 1 <= width <= 32:
         raise ArgumentError(f"width must be an integer from 1 to 32, got {width!r}; wider bits: RandomBits")
-    if not isinstance(start, (int, np.integer)) or start < 0:
-        raise ArgumentError(f"start must be a non-negative flat index, got {start!r}")
+    if isinstance(start, bool) or not isinstance(start, (int, np.integer)) or not 0 <= start < 1 << 64:
+        raise ArgumentError(f"start must be a flat index in [0, 2**64), got {start!r}")
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 import numba
+import numpy as np
 from numba import njit
 from numba.core import caching
 from numba.core.runtime import rtsys
@@ -109,6 +110,16 @@ def _compile(function, signatures):
     return dispatcher
 
 
+def _interpreted(function):
+    """The kernel as plain Python: NumPy scalars warn where machine integers wrap silently."""
+
+    def run(*arguments):
+        with np.errstate(all="ignore"):
+            return function(*arguments)
+
+    return run
+
+
 def bind(factory, *constants):
     """``factory(*constants, DIGEST)`` compiled: returns the kernel, made once per process and cached on disk.
 
@@ -123,7 +134,7 @@ def bind(factory, *constants):
             kernel = _bound.get(key)
             if kernel is None:
                 function, signatures = factory(*constants, DIGEST)
-                kernel = function if numba.config.DISABLE_JIT else _compile(function, signatures)
+                kernel = _interpreted(function) if numba.config.DISABLE_JIT else _compile(function, signatures)
                 _bound[key] = kernel
     return kernel
 

@@ -11,7 +11,6 @@ from .random import random_bits
 from .rounding import STOCHASTIC_A, round_shift, round_shift_random
 
 U64, I64 = np.uint64, np.int64
-CLAMP, WRAP, REFUSE = range(3)
 TWOS_COMPLEMENT, SIGN_MAGNITUDE = range(2)
 #: Magnitudes are capped here: far beyond any 32-bit code, small enough for int64. Low bits above 2**53 stay exact.
 CAP_BITS = 62
@@ -46,7 +45,8 @@ def rounded_magnitude(u, negative, source_mantissa, source_bias, frac_bits, mode
 def make_encode_integer(source_bits, code_bytes, digest):
     """Encoder with run-time parameters.
 
-    p = (frac_bits, min, max, bits, layout, overflow, mode, nan_pos, nan_neg, inf_pos, inf_neg).
+    p = (frac_bits, min, max, bits, layout, wraps, mode, nan_pos, nan_neg, inf_pos, inf_neg, refuse_pos,
+    refuse_neg); the last two say whether an overflow of that sign is an error.
     """
     if source_bits == 32:
         source, source_mantissa, source_bias = F32_IN, 23, 127
@@ -58,7 +58,7 @@ def make_encode_integer(source_bits, code_bytes, digest):
 
     def encode(x, codes, p, kind, given, width, seed, start):
         flags = I64(0 * digest)
-        frac_bits, lowest, highest, bits, layout, overflow, mode = p[0], p[1], p[2], p[3], p[4], p[5], p[6]
+        frac_bits, lowest, highest, bits, layout, wraps, mode = p[0], p[1], p[2], p[3], p[4], p[5], p[6]
         wrap = (I64(1) << bits) - I64(1)
         for i in range(x.size):
             v = pattern(x[i])
@@ -72,9 +72,9 @@ def make_encode_integer(source_bits, code_bytes, digest):
             )
             q = -I64(magnitude) if negative else I64(magnitude)
             over = q > highest or q < lowest or huge
-            if over and overflow != WRAP:
+            if over and wraps == 0:
                 q = lowest if negative else highest
-                if overflow == REFUSE:
+                if (p[12] if negative else p[11]) != 0:
                     flags |= I64(2)
             code = q & wrap
             if layout == SIGN_MAGNITUDE:

@@ -390,7 +390,8 @@ def _build_steps(conversion: Conversion) -> Steps:
     if policy.negative == "abs":
         below = None
     unsigned_without_rule = not fmt.is_signed and fmt.below_min is None
-    builder = _Builder(special.over_neg if below is not None or unsigned_without_rule else first)
+    negatives_differ = below is not None or (unsigned_without_rule and policy.negative != "abs")
+    builder = _Builder(special.over_neg if negatives_differ else first)
     minus_zero = special.zero_neg
 
     def pair(low: Real, high: Real, middle: Real, negative: bool, even: bool, mode: Rounding, code: int) -> None:

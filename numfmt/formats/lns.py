@@ -86,7 +86,7 @@ class LnsFormat(Format):
         )
 
     @property
-    def nan_codes(self) -> tuple[int, ...]:  # type: ignore[override]
+    def nan_codes(self) -> tuple[int, ...]:
         return (3 << (self.bits - 2),)
 
     @property

@@ -209,7 +209,7 @@ def _string(x: Fraction, fmt: PositFormat | TakumFormat | TakumLogFormat) -> Pla
         string = (int(bits, 2) + fraction) * Fraction(2) ** (n - 1 - len(bits))
         index = floor(string)
         side = 1 if index == 0 else _sign(string - index - HALF)
-        if not fmt.exact and x.numerator != x.denominator:
+        if not fmt.exact and magnitude != 1:
             error = Fraction(2) ** (n - precision)
             assert floor(2 * (string - error)) == floor(2 * (string + error)), "precision too small"
     return Place(pack(index), pack(index + 1), _nu(magnitude, index, fmt), side, index % 2 == 0)

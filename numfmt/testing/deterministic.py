@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import FormatOverflowError
-from ..formats import CodebookFormat, IntFormat
+from ..formats import CodebookFormat, IntFormat, LnsFormat, TakumLogFormat
 from ..rounding import NaNRule, Overflow, Rounding
 from .harness import DETERMINISTIC, Array, Harness, overflow_code
 from .line import BEYOND_MAX, BEYOND_MIN, Line, Position, chosen, goes_up
@@ -41,8 +41,9 @@ def check_roundings(h: Harness, line: Line) -> int:
     near_ends = np.unique(np.concatenate(ends))
     everything = np.unique(np.concatenate([line.inputs(), near_ends]))
     narrow = line.inputs(np.float32)
-    if h.encodes_one_by_one:
-        everything, narrow = h.some(everything, h.samples // 2), h.some(narrow, h.samples // 2)
+    if isinstance(fmt, (LnsFormat, TakumLogFormat)) and not h.whole:
+        # Beside an irrational threshold every number is decided by its logarithm to a hundred bits and more.
+        everything, narrow = h.some(everything, 2 * h.samples), h.some(narrow, 2 * h.samples)
     costly = h.compiles_each_policy and not h.thorough
     compared = 0
     for overflow, rounding in itertools.product(h.policies(), DETERMINISTIC):

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import FormatOverflowError, NaNError, NumfmtError
-from ..formats import Format, IntFormat, PositFormat
+from ..formats import Format, IntFormat, LnsFormat, PositFormat, TakumFormat, TakumLogFormat
 from ..formats.floating import MinifloatBase
 from ..reference import encode as reference_encode
 from ..rounding import Overflow, Rounding
@@ -49,18 +49,20 @@ class Harness:
 
     @property
     def has_kernel(self) -> bool:
-        """Whether one compiled kernel serves every policy."""
+        """Whether one compiled kernel serves every policy and random integer."""
         return isinstance(self.fmt, (MinifloatBase, IntFormat))
 
     @property
     def compiles_each_policy(self) -> bool:
         """Whether each (rounding, policy) has a kernel or a large table of its own."""
-        return not self.has_kernel and (self.fmt.bits > 10 or isinstance(self.fmt, PositFormat))
+        if self.has_kernel or isinstance(self.fmt, (LnsFormat, TakumLogFormat)):
+            return False
+        return self.fmt.bits > 10 or isinstance(self.fmt, (PositFormat, TakumFormat))
 
     @property
-    def encodes_one_by_one(self) -> bool:
-        """Whether there is neither a kernel nor a table."""
-        return not self.has_kernel and self.fmt.bits > 16 and not isinstance(self.fmt, PositFormat)
+    def draws_one_by_one(self) -> bool:
+        """Whether stochastic rounding decides every number on its own."""
+        return not self.fmt.exact or self.fmt.bits > (32 if self.has_kernel else 16)
 
     def policies(self) -> list[Overflow]:
         """The overflow policies, the default first; WRAP has a check of its own."""

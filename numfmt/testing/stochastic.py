@@ -55,7 +55,7 @@ def _inputs(h: Harness) -> Array:
     """Numbers of binary16: all of them, or some; few where every one is decided on its own."""
     halves = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
     finite: Array = halves[np.isfinite(halves) & (halves != 0)].astype(np.float64)
-    if not h.fmt.exact or h.encodes_one_by_one:
+    if h.draws_one_by_one:
         return h.some(finite, 64 if h.thorough else 12)
     if h.thorough:
         return finite

@@ -1,0 +1,167 @@
+"""`check_format` over the whole registry, and proof that it finds what it looks for."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+import numfmt as nf
+from numfmt.rounding import NaNRule
+from numfmt.testing import CheckReport, check_format
+
+NAMES = nf.names()
+#: Values per format in the quick suite; 646 formats have to fit in two minutes.
+QUICK_SAMPLES = 300
+
+
+@pytest.fixture(scope="module")
+def reports(request: pytest.FixtureRequest) -> Iterator[list[CheckReport]]:
+    """Collects the reports of a module's run and prints how many formats passed."""
+    done: list[CheckReport] = []
+    yield done
+    comparisons = sum(report.total for report in done)
+    whole = sum(report.exhaustive for report in done)
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    assert capture is not None
+    with capture.global_and_fixture_disabled():
+        print(f"\ncheck_format: {len(done)} formats passed, {whole} of them exhaustively, {comparisons} comparisons")
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("name", NAMES)
+def test_every_registered_format(name: str, reports: list[CheckReport]) -> None:
+    report = check_format(name, samples=QUICK_SAMPLES)
+    assert report.format == name and report.exhaustive == (nf.get(name).bits <= 8)
+    reports.append(report)
+
+
+@pytest.mark.slow
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("name", NAMES)
+def test_every_registered_format_exhaustively(name: str, reports: list[CheckReport]) -> None:
+    report = check_format(name, exhaustive=True)
+    assert report.exhaustive == (nf.get(name).bits <= 16)
+    reports.append(report)
+
+
+@pytest.mark.parametrize("name", ["fp8_e4m3fn", "fp8_e5m2", "fp4_e2m1", "bfloat16", "int8"])
+def test_kernels_bound_to_constants(name: str) -> None:
+    """The same checks once the format's default conversion has its compiled kernel."""
+    nf.warmup(name)
+    check_format(name, samples=QUICK_SAMPLES)
+
+
+def test_report_counts_its_comparisons() -> None:
+    report = check_format("fp4_e2m1")
+    assert report.total == sum(report.counts.values()) > 1000
+    assert report.counts["decode"] == 16 and str(report).startswith("fp4_e2m1: exhaustive, ")
+    assert "irrational" in str(check_format("lns8_3"))
+
+
+@dataclass(frozen=True)
+class Triangular(nf.Format):
+    """A caller's own family: triangular numbers k * (k + 1) / 2 with a sign bit; overflow at the next one."""
+
+    bits: int = 7
+    source = "test"
+
+    @property
+    def name(self) -> str:
+        return f"triangular{self.bits}"
+
+    def value_of(self, code: int) -> nf.Unpacked:
+        sign, k = divmod(self.check_code(code), 1 << (self.bits - 1))
+        return nf.Unpacked.finite(sign, k * (k + 1) // 2, -3)
+
+    @property
+    def above_max(self) -> Fraction:
+        k = 1 << (self.bits - 1)
+        return Fraction(k * (k + 1), 16)
+
+    @property
+    def below_min(self) -> Fraction:
+        return -self.above_max
+
+
+def test_a_format_of_ones_own() -> None:
+    report = check_format(Triangular())
+    assert report.exhaustive and "name round trip (not registered)" in report.skipped
+
+
+def test_a_user_codebook_on_one_side_of_zero() -> None:
+    check_format(nf.CodebookFormat("test_positive", (0, 1, 3, 7)))
+
+
+# ---- it fails where it should -------------------------------------------------------------------------------------------
+
+
+class _Wrong(Triangular):
+    """Each subclass below breaks one promise."""
+
+
+class _NotMonotone(_Wrong):
+    @property
+    def ordered_codes(self) -> list[int]:  # type: ignore[override]
+        codes = list(Triangular(self.bits).ordered_codes)
+        codes[70], codes[71] = codes[71], codes[70]
+        return codes
+
+
+class _WrongName(_Wrong):
+    @property
+    def name(self) -> str:
+        return "fp8_e4m3fn"
+
+
+class _WrongTable(_Wrong):
+    @property
+    def table(self) -> np.ndarray:  # type: ignore[override]
+        values = np.array(Triangular(self.bits).table)
+        values[5] = np.nextafter(values[5], 9)
+        return values
+
+
+@pytest.mark.parametrize("broken", [_NotMonotone, _WrongName, _WrongTable])
+def test_a_broken_format_is_found(broken: type[Triangular]) -> None:
+    with pytest.raises(AssertionError):
+        check_format(broken())
+
+
+@pytest.mark.parametrize(
+    "name, change",
+    [
+        ("fp8_e4m3fn", {"rounding": nf.Rounding.NEAREST_AWAY}),
+        ("fp8_e4m3fn", {"overflow": nf.Overflow.SAT_NONE}),
+        ("fp8_e4m3fn", {"nan": NaNRule.SIGNED}),
+        ("posit8_2", {"rounding": nf.Rounding.NEAREST_AWAY}),
+        ("int8", {"rounding": nf.Rounding.NEAREST_DOWN}),
+    ],
+)
+def test_a_library_with_another_policy_is_found(name: str, change: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = nf.encode
+
+    def wrong(x, fmt, **options):  # type: ignore[no-untyped-def]
+        option, value = next(iter(change.items()))
+        asked = options.get(option)
+        usual = getattr(nf.get(fmt), f"default_{option}")
+        return right(x, fmt, **(options | change if asked in (None, usual) and "random" not in options else options))
+
+    monkeypatch.setattr(nf, "encode", wrong)
+    with pytest.raises(AssertionError):
+        check_format(name)
+
+
+def test_a_biased_random_source_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = nf.encode
+
+    def wrong(x, fmt, **options):  # type: ignore[no-untyped-def]
+        if "random" in options:
+            bits = options["random"]
+            options["random"] = replace(bits, integers=np.maximum(bits.integers, 1))
+        return right(x, fmt, **options)
+
+    monkeypatch.setattr(nf, "encode", wrong)
+    with pytest.raises(AssertionError, match="the definition says"):
+        check_format("fp8_e4m3fn")

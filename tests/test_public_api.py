@@ -1,0 +1,77 @@
+"""The public surface: a sorted `__all__`, its signatures, a docstring with a runnable example for each object."""
+
+from __future__ import annotations
+
+import doctest
+import inspect
+import subprocess
+import sys
+
+import numfmt as nf
+
+CONVERSION = "rounding=None, overflow=None, nan=None, profile=None, random=None, out=None, report=False"
+SIGNATURES = {
+    "cast": f"e, fmt, *, {CONVERSION}",
+    "compare_profiles": "fmt, p, q",
+    "decode": "e, fmt=None, *, dtype=None, out=None",
+    "encode": f"x, fmt, *, {CONVERSION}",
+    "finfo": "fmt",
+    "get": "name",
+    "names": "pattern='*'",
+    "profile_names": "",
+    "quantize": f"x, fmt, *, {CONVERSION}",
+    "register": "fmt, *, aliases=()",
+    "warmup": "*formats, rounding=None, overflow=None, profile=None",
+}
+
+
+def test_all_is_sorted_and_complete():
+    assert nf.__all__ == sorted(nf.__all__)
+    assert len(set(nf.__all__)) == len(nf.__all__)
+    for name in nf.__all__:
+        assert getattr(nf, name) is not None
+    assert set(nf.__all__) <= set(dir(nf))
+
+
+def test_signatures_have_not_changed():
+    for name, wanted in SIGNATURES.items():
+        parameters = inspect.signature(getattr(nf, name)).parameters.values()
+        text = inspect.Signature([p.replace(annotation=inspect.Parameter.empty) for p in parameters])
+        assert str(text) == f"({wanted})", name
+    functions = {n for n in nf.__all__ if inspect.isfunction(getattr(nf, n))}
+    assert functions == set(SIGNATURES)
+
+
+def test_every_public_function_and_class_is_documented():
+    for name in nf.__all__:
+        obj = getattr(nf, name)
+        if inspect.isfunction(obj) or inspect.isclass(obj):
+            assert obj.__doc__, name
+        if inspect.isfunction(obj):
+            assert doctest.DocTestParser().get_examples(obj.__doc__), f"{name} has no example"
+
+
+def test_enum_members_are_fixed():
+    assert [m.name for m in nf.Overflow] == [
+        "SATURATE", "NONSATURATING", "SAT_PROPAGATE", "SAT_NONE", "PTX_SATFINITE", "WRAP", "RAISE",
+    ]  # fmt: skip
+    for member in nf.Rounding:
+        assert nf.Rounding.parse(member.name.lower()) is member
+
+
+def test_import_needs_neither_numba_nor_mpmath():
+    code = (
+        "import sys, numfmt as nf; nf.encode([0.1], 'fp8_e4m3fn'); "
+        "print([m for m in ('numba', 'mpmath') if m in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+def test_unknown_attribute_is_an_attribute_error():
+    try:
+        nf.does_not_exist  # noqa: B018
+    except AttributeError as err:
+        assert "does_not_exist" in str(err)
+    else:
+        raise AssertionError("no AttributeError")
