@@ -94,7 +94,7 @@ def test_a_user_codebook_on_one_side_of_zero() -> None:
     check_format(nf.CodebookFormat("test_positive", (0, 1, 3, 7)))
 
 
-# ---- it fails where it should -------------------------------------------------------------------------------------------
+# ---- it fails where it should --------------------------------------------------------------------------------------
 
 
 class _Wrong(Triangular):
@@ -143,7 +143,7 @@ def test_a_library_with_another_policy_is_found(name: str, change: dict, monkeyp
     right = nf.encode
 
     def wrong(x, fmt, **options):  # type: ignore[no-untyped-def]
-        option, value = next(iter(change.items()))
+        option = next(iter(change))
         asked = options.get(option)
         usual = getattr(nf.get(fmt), f"default_{option}")
         return right(x, fmt, **(options | change if asked in (None, usual) and "random" not in options else options))

@@ -15,7 +15,7 @@ INF, NAN = math.inf, math.nan
 NONSAT, SAT, PROPAGATE, NONE = Overflow.NONSATURATING, Overflow.SATURATE, Overflow.SAT_PROPAGATE, Overflow.SAT_NONE
 
 
-# ---- decoding --------------------------------------------------------------------------------------------------------
+# ---- decoding ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_decode_agrees_with_value_of_everywhere(name):
             assert float(unpacked) == value or (math.isnan(value) and math.isnan(float(unpacked)))
 
 
-# ---- encoding: nearest ---------------------------------------------------------------------------------------------------
+# ---- encoding: nearest ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_encode_follows_the_standards(fmt, overflow, x, code):
 @pytest.mark.parametrize(
     "bits, es, x, code",
     [
-        # Posit Standard 2022 section 4.1: between 2**20 and 2**24 posit8 switches at 2**22, not at the arithmetic middle.
+        # Posit Standard 2022 section 4.1: between 2**20 and 2**24 posit8 switches at 2**22, their geometric middle.
         (8, 2, 2.0**22, 0x7E),
         (8, 2, math.nextafter(2.0**22, 0), 0x7E),
         (8, 2, math.nextafter(2.0**22, INF), 0x7F),
@@ -219,7 +219,7 @@ def test_posits_round_on_the_encoding_string(bits, es, x, code):
 @pytest.mark.parametrize(
     "fmt, x, code",
     [
-        # The nearest logarithm decides: between 1 and sqrt(e)**(1/32) of takum_log8's neighbours, and 2**(1/16) for lns8_3.
+        # The nearest logarithm decides: between 1 and 2**(1/8) lns8_3 switches at 2**(1/16).
         ("lns8_3", 2 ** (1 / 16) - 1e-15, 0x00),
         ("lns8_3", 2 ** (1 / 16) + 1e-15, 0x01),
         ("lns8_3", -1.0, 0x80),
@@ -249,7 +249,7 @@ def test_codebook_breakpoints_of_bitsandbytes():
         assert reference.encode(threshold + 1e-6, "bnb_fp4") == order[i + 1]
 
 
-# ---- encoding: other directions -------------------------------------------------------------------------------------------
+# ---- encoding: other directions ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -293,7 +293,7 @@ def test_ieee_754_overflow_by_direction(mode, positive, negative):
 @pytest.mark.parametrize(
     "fmt, mode, x, code",
     [
-        # P3109 v4.0 SatNone: clamps toward zero, against the direction, and for ToOdd in unsigned extended formats only.
+        # P3109 v4.0 SatNone: clamps toward zero, against the direction, and with ToOdd if unsigned and extended.
         ("p3109_k8p4se", Rounding.TOWARD_ZERO, 1e9, 0x7E),
         ("p3109_k8p4se", Rounding.TOWARD_NEGATIVE, 1e9, 0x7E),
         ("p3109_k8p4se", Rounding.TOWARD_POSITIVE, -1e9, 0xFE),
@@ -313,7 +313,7 @@ def test_posits_may_reach_zero_in_directed_modes_only():
     assert reference.encode(1e300, "posit8_2", Rounding.TOWARD_POSITIVE) == 0x7F
 
 
-# ---- NaN, refusals, formats with something missing -----------------------------------------------------------------------
+# ---- NaN, refusals, formats with something missing -----------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -387,7 +387,7 @@ def test_unsigned_all_ones_nan():
     assert reference.encode(NAN, fmt, nan="all_ones") == 0b1111111
 
 
-# ---- stochastic rounding ---------------------------------------------------------------------------------------------------
+# ---- stochastic rounding -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("mode", ["stochastic_a", "stochastic_b", "stochastic_c"])

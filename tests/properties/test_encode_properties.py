@@ -72,7 +72,7 @@ def test_tables_agree_with_reference(pair, rounding):
 @example(nf.get("p3109_k8p1ue"), 2.0**-127, nf.Rounding.NEAREST_EVEN)
 @example(nf.get("bfloat16"), 2.0**-133, nf.Rounding.NEAREST_EVEN)
 def test_binary32_sources_agree_with_reference(fmt, x, rounding):
-    if isinstance(fmt, (nf.PositFormat, nf.TakumFormat)) or fmt.bits > 8 and not isinstance(fmt, MIRRORED):
+    if isinstance(fmt, (nf.PositFormat, nf.TakumFormat)) or (fmt.bits > 8 and not isinstance(fmt, MIRRORED)):
         rounding = fmt.default_rounding
     assume(fmt.bits <= 12 or isinstance(fmt, (nf.FloatFormat, nf.P3109Format, nf.IntFormat)))
     assert encode_many(np.float32(x), fmt, rounding=rounding) == reference.encode(x, fmt, rounding)
@@ -122,7 +122,7 @@ def test_values_encode_to_their_own_code(fmt, data, rounding):
 @given(real_formats(), st.data())
 def test_quantize_is_idempotent(fmt, data):
     x = data.draw(reals_near_breakpoints(fmt).filter(lambda x: not math.isnan(x)))
-    assume(fmt.value_dtype != object)
+    assume(fmt.value_dtype.kind != "O")
     try:
         once = nf.quantize(np.array([x]), fmt)
     except NumfmtError:
