@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ._array import Encoded, check_codes
 from ._input import Reals, real_input
 from ._lowering import decoder, encode_plan, quantize_plan
-from ._report import conversion_report
+from ._report import conversion_report, nearest_float
 from .errors import ArgumentError, DTypeError, FormatMismatchError, RangeError
 from .formats.base import Format
 from .formats.codebook import FourthRootsFormat
@@ -222,7 +222,8 @@ def _encode_exact(
 def _raise_refused(conv: Any, x: Array, exact: dict[int, Fraction], source: RandomSource | None) -> None:
     from .formats.tables import unpack_float
 
-    suspects = np.flatnonzero(~np.isfinite(x) | (x > float(conv.fmt.max)) | (x < float(conv.fmt.min)))
+    low, high = nearest_float(conv.fmt.min), nearest_float(conv.fmt.max)
+    suspects = np.flatnonzero(~np.isfinite(x) | (x > high) | (x < low))
     for i in suspects.tolist():
         if i in exact:
             continue

@@ -69,7 +69,7 @@ class ConversionReport:
         )
 
 
-def _nearest_float(value: Any) -> float:
+def nearest_float(value: Any) -> float:
     """`value` as binary64; facts of the widest formats are Fractions beyond its range."""
     return nearest_binary64(Fraction(value)) if isinstance(value, Fraction) else float(value)
 
@@ -88,7 +88,7 @@ class ReportSums:
         """Count flat `x` and its converted values `y`."""
         with np.errstate(all="ignore"):
             x, y = x.astype(np.float64), y.astype(np.float64)
-            low, high, normal = map(_nearest_float, (self.fmt.min, self.fmt.max, self.fmt.smallest_normal))
+            low, high, normal = map(nearest_float, (self.fmt.min, self.fmt.max, self.fmt.smallest_normal))
             nan, finite = np.isnan(x), np.isfinite(y)
             self.counts += np.array(
                 (

@@ -74,7 +74,7 @@ def make_encode_integer(source_bits, code_bytes, digest):
             over = q > highest or q < lowest or huge
             if over and wraps == 0:
                 q = lowest if negative else highest
-                if (p[12] if negative else p[11]) != 0:
+                if u < U64(infinity) and (p[12] if negative else p[11]) != 0:
                     flags |= I64(2)
             code = q & wrap
             if layout == SIGN_MAGNITUDE:

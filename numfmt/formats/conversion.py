@@ -96,16 +96,27 @@ class Conversion:
             self.nan_code(negative=True),
         )
 
+    @cached_property
+    def _zero_is_drawn(self) -> bool:
+        """Whether 0 lies between a negative and a positive value, an ordinary number to be rounded at random."""
+        fmt = self.fmt
+        if not self.policy.rounding.is_stochastic or fmt.has_zero:
+            return False
+        return 0 <= fmt.rank_below(Fraction(0)) < fmt.ordered_count - 1
+
     def _zeros(self) -> tuple[int, int]:
         positive, negative = self.fmt.zero_codes
         if positive is None and negative is None:
             if self.policy.zero == "nan":
                 return self.nan_code(negative=False), self.nan_code(negative=True)
-            if self.fmt.is_signed:
-                # No zero between a negative and a positive value: 0 is an ordinary number to be rounded.
+            rank = self.fmt.rank_below(Fraction(0))
+            if rank < 0 or self._zero_is_drawn:  # a drawn zero is decided by encode_exact, each time
+                code = self.fmt.min_code
+            elif rank == self.fmt.ordered_count - 1:
+                code = self.fmt.max_code
+            else:
                 code = self._encode_between(Fraction(0), None)
-                return code, code
-            return self.fmt.min_code, self.fmt.min_code
+            return code, code
         if positive is None:
             assert negative is not None
             positive = negative
@@ -224,10 +235,10 @@ class Conversion:
                 if x.sign and self.policy.negative == "abs":
                     return self.specials.inf_pos
                 return self.specials.inf_neg if x.sign else self.specials.inf_pos
-            if x.kind is Kind.ZERO:
+            if x.kind is Kind.ZERO and not self._zero_is_drawn:
                 return self.specials.zero_neg if x.sign else self.specials.zero_pos
             x = x.value
-        if x == 0:
+        if x == 0 and not self._zero_is_drawn:
             return self.specials.zero_pos
         if self.policy.negative == "abs":
             x = abs(x)
