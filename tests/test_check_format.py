@@ -1,5 +1,6 @@
 """`check_format` over the whole registry, and proof that it finds what it looks for."""
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -10,6 +11,9 @@ import pytest
 import numfmt as nf
 from numfmt.rounding import NaNRule
 from numfmt.testing import CheckReport, check_format
+from numfmt.testing.deterministic import check_roundings
+from numfmt.testing.harness import DETERMINISTIC, Harness
+from numfmt.testing.line import number_line
 
 NAMES = nf.names()
 #: Values per format in the quick suite; 646 formats have to fit in two minutes.
@@ -46,11 +50,20 @@ def test_every_registered_format_exhaustively(name: str, reports: list[CheckRepo
     reports.append(report)
 
 
-@pytest.mark.parametrize("name", ["fp8_e4m3fn", "fp8_e5m2", "fp4_e2m1", "bfloat16", "int8"])
-def test_kernels_bound_to_constants(name: str) -> None:
-    """The same checks once the format's default conversion has its compiled kernel."""
-    nf.warmup(name)
-    check_format(name, samples=QUICK_SAMPLES)
+@pytest.mark.parametrize(
+    "name, rounding",
+    [(n, nf.Rounding.NEAREST_EVEN) for n in ("fp8_e5m2", "fp4_e2m1", "fp6_e3m2", "bfloat16", "int8", "posit8_2", "nf4")]
+    + [("fp8_e4m3fn", mode) for mode in DETERMINISTIC],
+)
+def test_kernels_bound_to_constants(name: str, rounding: nf.Rounding) -> None:
+    """Every breakpoint again, once the conversion has its compiled kernel."""
+    fmt = copy.copy(nf.get(name))
+    nf.warmup(fmt, rounding=rounding)
+    ranks = (
+        list(range(fmt.ordered_count)) if fmt.bits <= 8 else [*range(400), *range(32500, 32900), *range(65100, 65280)]
+    )
+    h = Harness(fmt, QUICK_SAMPLES, whole=True, thorough=False)
+    assert check_roundings(h, number_line(fmt, ranks)) > 1000
 
 
 def test_report_counts_its_comparisons() -> None:
@@ -133,7 +146,7 @@ def test_a_broken_format_is_found(broken: type[Triangular]) -> None:
     "name, change",
     [
         ("fp8_e4m3fn", {"rounding": nf.Rounding.NEAREST_AWAY}),
-        ("fp8_e4m3fn", {"overflow": nf.Overflow.SAT_NONE}),
+        ("fp8_e4m3fn", {"overflow": nf.Overflow.NONSATURATING}),
         ("fp8_e4m3fn", {"nan": NaNRule.SIGNED}),
         ("posit8_2", {"rounding": nf.Rounding.NEAREST_AWAY}),
         ("int8", {"rounding": nf.Rounding.NEAREST_DOWN}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -67,7 +68,8 @@ def check_format(fmt: Format | str, *, exhaustive: bool | None = None, samples: 
     >>> report.exhaustive, report.counts["decode"]
     (True, 256)
     """
-    fmt = get(fmt)
+    # A copy has no compiled plans yet, whatever ran before: small arrays then wait for no compilation.
+    fmt = copy.copy(get(fmt))
     if isinstance(fmt, FourthRootsFormat):
         h = Harness(fmt, samples, whole=True, thorough=False)
         h.skip("roundings, policies and order of complex numbers")

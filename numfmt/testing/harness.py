@@ -13,10 +13,11 @@ import numpy.typing as npt
 from ..errors import FormatOverflowError, NaNError, NumfmtError
 from ..formats import Format, IntFormat, LnsFormat, PositFormat, TakumFormat, TakumLogFormat
 from ..formats.floating import MinifloatBase
+from ..reference import decode as reference_decode
 from ..reference import encode as reference_encode
 from ..rounding import Overflow, Rounding
 
-__all__ = ["DETERMINISTIC", "STOCHASTIC", "Harness", "overflow_code"]
+__all__ = ["DETERMINISTIC", "STOCHASTIC", "Harness", "overflow_code", "shown"]
 
 Array = npt.NDArray[Any]
 DETERMINISTIC = tuple(mode for mode in Rounding if not mode.is_stochastic)
@@ -50,7 +51,9 @@ class Harness:
     @property
     def has_kernel(self) -> bool:
         """Whether one compiled kernel serves every policy and random integer."""
-        return isinstance(self.fmt, (MinifloatBase, IntFormat))
+        fmt = self.fmt
+        # Floats whose lowest binade lies below that of binary64 go through a table.
+        return isinstance(fmt, IntFormat) or (isinstance(fmt, MinifloatBase) and fmt.bias <= 1023 and fmt.bits <= 62)
 
     @property
     def compiles_each_policy(self) -> bool:
@@ -62,7 +65,7 @@ class Harness:
     @property
     def draws_one_by_one(self) -> bool:
         """Whether stochastic rounding decides every number on its own."""
-        return not self.fmt.exact or self.fmt.bits > (32 if self.has_kernel else 16)
+        return not self.fmt.exact or (self.fmt.bits > 16 and not self.has_kernel)
 
     def policies(self) -> list[Overflow]:
         """The overflow policies, the default first; WRAP has a check of its own."""
@@ -109,7 +112,7 @@ class Harness:
     def same_outcome(self, x: float, **options: Any) -> None:
         """Library and reference must agree on one number."""
         expected, got = self.reference(x, **options), self.outcome(x, **options)
-        assert expected == got, self.message(x, expected, got, _shown(options), "the reference says")
+        assert expected == got, self.message(x, expected, got, _listed(options), "the reference says")
 
     def same_codes(self, x: Array, expected: Array, got: Array, what: str) -> None:
         """Codes must be equal; the message shows the first that is not."""
@@ -121,17 +124,24 @@ class Harness:
 
     def message(self, x: Any, expected: Any, got: Any, what: str, who: str) -> str:
         """One line: format, input, policy, both outcomes."""
-        shown = f"{float(x)!r} ({float(x).hex()})" if isinstance(x, (float, np.floating)) else str(x)
-        return f"{self.fmt.name}: encode {shown} with {what}: got {self._code(got)}, {who} {self._code(expected)}"
+        return f"{self.fmt.name}: encode {shown(x)} with {what}: got {self._code(got)}, {who} {self._code(expected)}"
 
     def _code(self, code: Any) -> str:
         if not isinstance(code, int) or not 0 <= code < self.fmt.code_count:
             return str(code)
-        unpacked = self.fmt.value_of(code)
-        return f"code {code:#x} ({float(self.fmt.table[code]) if self.fmt.bits <= 16 else unpacked})"
+        return f"code {code:#x} ({shown(reference_decode(code, self.fmt))})"
 
 
-def _shown(options: dict[str, Any]) -> str:
+def shown(x: Any) -> str:
+    """A number for a message: floats also in hexadecimal, rationals too long to print by their magnitude."""
+    if isinstance(x, (float, np.floating)):
+        return f"{float(x)!r} ({float(x).hex()})" if x != round(x, 3) else repr(float(x))
+    if isinstance(x, Fraction) and max(x.numerator.bit_length(), x.denominator.bit_length()) > 1100:
+        return f"{'-' if x < 0 else ''}2**{x.numerator.bit_length() - x.denominator.bit_length()} or so"
+    return str(x)
+
+
+def _listed(options: dict[str, Any]) -> str:
     return ", ".join(f"{k}={v.name.lower() if hasattr(v, 'name') else v}" for k, v in options.items())
 
 

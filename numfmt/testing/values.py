@@ -14,7 +14,7 @@ from ..errors import CodeRangeError, FormatNameError
 from ..formats import IntFormat, Kind
 from ..formats.floating import MinifloatBase
 from ..reference import decode as reference_decode
-from .harness import Array, Harness
+from .harness import Array, Harness, shown
 from .line import Line
 
 __all__ = ["check_decoding", "check_identity", "check_order"]
@@ -50,7 +50,9 @@ def check_order(h: Harness, line: Line) -> int:
     values: list[Any] = line.reals if fmt.exact else [fmt.value_of(int(code)).value for code in line.codes]
     for i, (a, b) in enumerate(itertools.pairwise(values)):
         increases = a < b or (fmt.has_negative_zero and a == b == 0)
-        assert increases, f"{fmt.name}: ordered values {i} and {i + 1} of the line do not increase: {a}, {b}"
+        assert increases, (
+            f"{fmt.name}: ordered values {i} and {i + 1} of the line do not increase: {shown(a)}, {shown(b)}"
+        )
     return len(values) - 1
 
 
@@ -62,11 +64,13 @@ def check_decoding(h: Harness, line: Line) -> tuple[int, int]:
     assert values.dtype == fmt.value_dtype, f"{fmt.name}: decode gives {values.dtype}, not {fmt.value_dtype}"
     for code, value in zip(codes, values.tolist(), strict=True):
         expected = reference_decode(code, fmt)
-        assert _same(value, expected), f"{fmt.name}: decode({code:#x}) is {value!r}, the reference says {expected!r}"
+        assert _same(value, expected), (
+            f"{fmt.name}: decode({code:#x}) is {shown(value)}, the reference says {shown(expected)}"
+        )
         unpacked = fmt.value_of(code)
         own: Any = fmt.real_of(code) if unpacked.kind is Kind.FINITE else float(unpacked)
         same = _same(own, expected) or (unpacked.kind is Kind.FINITE and not fmt.exact)
-        assert same, f"{fmt.name}: value_of({code:#x}) is {own!r}, the reference says {expected!r}"
+        assert same, f"{fmt.name}: value_of({code:#x}) is {shown(own)}, the reference says {shown(expected)}"
     produced = _produced_codes(h, codes)
     back = h.encode(values[produced])
     wanted = np.array(codes, np.uint64)[produced]
