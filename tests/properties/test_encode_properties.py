@@ -93,6 +93,27 @@ def test_exact_numbers_are_rounded_once(fmt, x, rounding):
     assert encode_one(x, fmt, rounding=rounding) == reference.encode(x, fmt, rounding)
 
 
+@given(real_formats(max_bits=32), real_formats(), st.data(), deterministic_roundings())
+@example(nf.get("takum_log8"), nf.get("takum_log8"), 0x41, nf.Rounding.TOWARD_ZERO)
+@example(nf.get("takum_log8"), nf.get("takum_log16"), 0x41, nf.Rounding.AWAY_FROM_ZERO)
+@example(nf.get("lns8_3"), nf.get("lns8_3"), 0x01, nf.Rounding.TOWARD_ZERO)
+def test_cast_rounds_the_exact_value_once(source, fmt, data, rounding):
+    code = data if isinstance(data, int) else data.draw(codes(source))
+    value = reference.decode(code, source)
+    if not source.exact and source == fmt:
+        expected = code  # an irrational value is a value of its own format
+    elif not source.exact and {source.name, fmt.name} == {"takum_log8", "takum_log16"}:
+        expected = code << 8
+    else:
+        assume(source.exact)
+        expected = outcome(reference.encode, value, fmt, rounding=rounding, overflow="saturate")
+    e = nf.Encoded([code], source)
+    assert (
+        outcome(lambda e, fmt, **o: int(nf.cast(e, fmt, **o).codes[0]), e, fmt, rounding=rounding, overflow="saturate")
+        == expected
+    )
+
+
 @given(real_formats(), st.data(), deterministic_roundings())
 def test_encoding_is_monotone(fmt, data, rounding):
     inputs = reals_near_breakpoints(fmt).filter(lambda x: math.isfinite(x) and (fmt.is_signed or x >= 0))
