@@ -290,7 +290,7 @@ def decode(e: Any, fmt: Format | str | None = None, *, dtype: Any = None, out: A
         A finite value lies beyond the largest number of `dtype`.
 
     >>> decode([0x7E, 0x01], "fp8_e4m3fn")
-    array([4.48000e+02, 1.95312e-03], dtype=float32)
+    array([4.480000e+02, 1.953125e-03], dtype=float32)
     """
     if isinstance(e, Encoded):
         if fmt is not None and get(fmt) != e.format:

@@ -160,7 +160,7 @@ add(CodebookFormat("af4", (
     "AbnormalFloat, arXiv:2306.06965, block 64 (8 printed digits, as float32)"))
 add(CodebookFormat("bnb_fp4", tuple(
     (-1.0 if code & 8 else 1.0) * (0.0, 0.005208333333, 0.66666667, 1.0, 0.33333333, 0.5, 0.16666667, 0.25)[code & 7]
-    for code in range(16)), INWARD, False, "bitsandbytes FP4 data type (not OCP E2M1)"), "fp4_bnb")
+    for code in range(16)), INWARD, False, "bitsandbytes FP4 data type (not OCP E2M1)"))
 add(CodebookFormat("iq4_nl", (-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113),
     Rounding.NEAREST_UP, False, "ggml kvalues_iq4nl"))
 LLOYD = "Lloyd-Max quantizer of N(0,1) (Max 1960), computed to 20 digits; TurboQuant arXiv:2504.19874"
