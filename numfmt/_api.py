@@ -17,6 +17,7 @@ from .formats.base import Format
 from .formats.codebook import FourthRootsFormat
 from .formats.conversion import Policy, conversion, refuse
 from .formats.random import RandomSource, parse_random, random_integers
+from .formats.real import brief
 from .formats.registry import get
 from .formats.unpacked import Kind
 from .profiles import resolve_policy
@@ -215,7 +216,7 @@ def _encode_exact(
     for i, value in exact.items():
         mark = conv.encode_exact(value, None if bits is None or source is None else (int(bits[i]), source.width))
         if mark < 0:
-            refuse(mark, conv.fmt, conv.policy, value)
+            refuse(mark, conv.fmt, conv.policy, f"flat index {i}: {brief(value)}")
         codes[i] = mark
 
 
@@ -333,7 +334,7 @@ def _check_decoded(fmt: Format, codes: Array, values: Array) -> None:
     if bad.size:
         code = int(codes[bad[0]])
         raise RangeError(
-            f"code {code:#x} of {fmt.name} has a finite value beyond {values.dtype} (largest {fmt.max}); "
+            f"code {code:#x} of {fmt.name} has a finite value beyond {values.dtype} (largest {brief(fmt.max)}); "
             "decode with a wider dtype, or dtype=object for Fractions"
         )
 

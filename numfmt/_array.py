@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from .errors import ArgumentError, CodeRangeError, DTypeError, FormatMismatchError
 from .formats.base import Format
+from .formats.real import brief
 from .formats.registry import get
 
 __all__ = ["Encoded", "check_codes"]
@@ -202,7 +203,13 @@ class Encoded:
     # ---- display -------------------------------------------------------------------------------------------------
 
     def __repr__(self) -> str:
-        values = np.array2string(np.asarray(self._sample()), separator=", ", prefix="Encoded(", max_line_width=100)
+        values = np.array2string(
+            np.asarray(self._sample()),
+            separator=", ",
+            prefix="Encoded(",
+            max_line_width=100,
+            formatter={"object": brief} if self.format.value_dtype.kind == "O" else None,
+        )
         if self.size <= 20:
             return f"Encoded({values}, {self.format.name!r})"
         return f"Encoded({values[:-1]}, ...], {self.format.name!r}, shape={self.shape})"

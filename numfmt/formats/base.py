@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from ..errors import ArgumentError, CodeRangeError, FormatMismatchError
 from ..rounding import NaNRule, Overflow, Rounding
-from .real import Real, compare, nearest_binary64
+from .real import Real, brief, compare, nearest_binary64
 from .unpacked import Kind, Unpacked
 
 __all__ = ["ContiguousCodes", "Format", "code_dtype"]
@@ -102,6 +102,11 @@ class Format(ABC):
     def below_min(self) -> Fraction | None:
         """The value that would precede the smallest (most negative) one."""
         return None
+
+    @property
+    def negative_is_nan(self) -> bool:
+        """Whether a negative number, having no place in the format, encodes as NaN instead of the smallest value."""
+        return False
 
     @property
     def default_rounding(self) -> Rounding:
@@ -358,7 +363,7 @@ class Format(ABC):
         rank = self.rank_below(Fraction(x))
         codes = self.ordered_codes
         if not 0 <= rank < self.ordered_count - 1:
-            raise ArgumentError(f"x must lie in [{self.min}, {self.max}) for {self.name}, got {x}")
+            raise ArgumentError(f"x must lie in [{brief(self.min)}, {brief(self.max)}) for {self.name}, got {brief(x)}")
         step = self.value_of(codes[rank + 1]).value - self.value_of(codes[rank]).value
         return nearest_binary64(step)
 

@@ -21,7 +21,7 @@ from ..rounding import NaNRule, Overflow, Rounding
 from .base import TABLE_BITS, Format
 from .floating import MinifloatBase
 from .integer import IntFormat
-from .real import Real, binary64_at_or_above, compare
+from .real import Real, binary64_at_or_above, brief, compare
 from .unpacked import Kind, Unpacked
 
 __all__ = ["REFUSE_NAN", "REFUSE_OVERFLOW", "Conversion", "Policy", "SpecialCodes", "Steps"]
@@ -186,9 +186,7 @@ class Conversion:
         """Code of a finite overflow, or of an infinity, of the given sign."""
         fmt, overflow = self.fmt, self.policy.overflow
         infinity = fmt.infinity_codes[int(negative)]
-        if (negative and not fmt.is_signed and fmt.below_min is None) or (
-            negative and self.policy.negative != "overflow"
-        ):
+        if negative and (fmt.negative_is_nan or self.policy.negative != "overflow"):
             # Exponent-only formats have no rule of their own for negative numbers: NaN, unless told to drop the sign.
             return self._nan_or_refuse(negative)
         beyond_unsigned = negative and not fmt.is_signed
@@ -293,7 +291,7 @@ class Conversion:
         """A value at or beyond the largest (smallest) finite one."""
         fmt = self.fmt
         over = self.specials.over_neg if below else self.specials.over_pos
-        if below and x < 0 and not fmt.is_signed and fmt.below_min is None:
+        if below and x < 0 and fmt.negative_is_nan:
             return over
         if successor is None or compare(x, fmt.real_of(end)) == 0:
             return end
@@ -400,8 +398,7 @@ def _build_steps(conversion: Conversion) -> Steps:
     first = codes[0]
     if policy.negative == "abs":
         below = None
-    unsigned_without_rule = not fmt.is_signed and fmt.below_min is None
-    negatives_differ = below is not None or (unsigned_without_rule and policy.negative != "abs")
+    negatives_differ = below is not None or (fmt.negative_is_nan and policy.negative != "abs")
     builder = _Builder(special.over_neg if negatives_differ else first)
     minus_zero = special.zero_neg
 
@@ -419,7 +416,7 @@ def _build_steps(conversion: Conversion) -> Steps:
         assert isinstance(edge, Fraction)
         code = minus_zero if first in fmt.zero_codes else first
         pair(below, edge, (below + edge) / 2, True, first % 2 == 0, policy.rounding, code)
-    elif unsigned_without_rule and policy.negative != "abs":
+    elif fmt.negative_is_nan and policy.negative != "abs":
         builder.step(Fraction(0), True, first)
     if first in fmt.zero_codes and special.zero_pos != builder.codes[-1]:
         builder.step(Fraction(0), False, special.zero_pos)
@@ -467,7 +464,7 @@ def refuse(code: int, fmt: Format, policy: Policy, what: Any = None) -> None:
         )
     if code == REFUSE_OVERFLOW:
         raise FormatOverflowError(
-            f"x must lie within [{fmt.min}, {fmt.max}] for {fmt.name} with "
+            f"x must lie within [{brief(fmt.min)}, {brief(fmt.max)}] for {fmt.name} with "
             f"overflow={policy.overflow.name.lower()}{shown}; pass overflow='saturate' or another policy"
         )
 

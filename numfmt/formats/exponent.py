@@ -42,6 +42,10 @@ class ExponentFormat(Format):
         return (1 << (self.bits - 1)) - 1
 
     @property
+    def negative_is_nan(self) -> bool:
+        return True
+
+    @property
     def default_rounding(self) -> Rounding:
         return Rounding.NEAREST_UP
 

@@ -10,7 +10,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Exponential", "Real", "binary64_at_or_above", "compare", "nearest_binary64", "nearest_exponentials"]
+__all__ = [
+    "Exponential",
+    "Real",
+    "binary64_at_or_above",
+    "brief",
+    "compare",
+    "nearest_binary64",
+    "nearest_exponentials",
+]
 
 
 @dataclass(frozen=True)
@@ -76,6 +84,16 @@ def _nearest_rational(x: Fraction) -> float:
         return float(x)
     except OverflowError:
         return math.inf if x > 0 else -math.inf
+
+
+def brief(value: object) -> str:
+    """`value` as short text: a Fraction beyond binary64 can have thousands of digits."""
+    if not isinstance(value, Fraction) or value == 0:
+        return str(value)
+    if max(value.numerator.bit_length(), value.denominator.bit_length()) <= 64:
+        return str(value)
+    power = abs(value.numerator).bit_length() - value.denominator.bit_length()
+    return f"about {'-' if value < 0 else ''}2**{power}"
 
 
 def nearest_binary64(real: Real) -> float:

@@ -41,9 +41,8 @@ def check_roundings(h: Harness, line: Line) -> int:
     near_ends = np.unique(np.concatenate(ends))
     everything = np.unique(np.concatenate([line.inputs(), near_ends]))
     narrow = line.inputs(np.float32)
-    if isinstance(fmt, (LnsFormat, TakumLogFormat)) and not h.whole:
-        # Beside an irrational threshold every number is decided by its logarithm to a hundred bits and more.
-        everything, narrow = h.some(everything, 2 * h.samples), h.some(narrow, 2 * h.samples)
+    # Beside an irrational threshold every number is decided by its logarithm to a hundred bits and more.
+    few = 2 * h.samples if isinstance(fmt, (LnsFormat, TakumLogFormat)) and fmt.bits > 8 else everything.size
     costly = h.compiles_each_policy and not h.thorough
     compared = 0
     for overflow, rounding in itertools.product(h.policies(), DETERMINISTIC):
@@ -54,10 +53,12 @@ def check_roundings(h: Harness, line: Line) -> int:
             pieces = [picked[at : at + 16] for at in range(0, picked.size, 16)]
             compared += sum(_check_rounded(h, line, piece, rounding, overflow, small=True) for piece in pieces)
             continue
+        usual = default and rounding is fmt.default_rounding
+        limit = everything.size if usual and h.thorough else few
         x = everything if default or h.whole else near_ends
-        compared += _check_rounded(h, line, x, rounding, overflow)
-        if default and narrow.size and (rounding is fmt.default_rounding or not costly):
-            compared += _check_rounded(h, line, narrow, rounding, overflow)
+        compared += _check_rounded(h, line, h.some(x, limit), rounding, overflow)
+        if default and narrow.size and (usual or not costly):
+            compared += _check_rounded(h, line, h.some(narrow, limit), rounding, overflow)
     return compared
 
 

@@ -44,7 +44,7 @@ class Harness:
 
     def some(self, x: Array, count: int) -> Array:
         """At most `count` elements."""
-        return np.asarray(self.rng.choice(x, min(x.size, count), replace=False))
+        return x if x.size <= count else np.asarray(self.rng.choice(x, count, replace=False))
 
     # ---- what costs how much -------------------------------------------------------------------------------------
 
