@@ -11,6 +11,7 @@ import numfmt as nf
 from numfmt.formats import Unpacked
 
 
+# fmt: off
 @nf.formats.family(r"pow2_(?P<bits>\d+)_b(?P<bias>\d+)")
 @dataclass(frozen=True)
 class Pow2Format(nf.Format):
@@ -26,6 +27,7 @@ class Pow2Format(nf.Format):
     def value_of(self, code):
         sign, k = divmod(code, 1 << (self.bits - 1))
         return Unpacked.zero(sign) if k == 0 else Unpacked.finite(sign, 1, k - self.bias)
+# fmt: on
 
 
 def test_quantize_through_the_table_path():
