@@ -460,7 +460,8 @@ def cast(
 
     Notes
     -----
-    Values of logarithmic formats are irrational; they are taken to 128 bits, which decides every real case.
+    Values of logarithmic formats are irrational; they are compared exactly. Only the stochastic roundings take them to
+    128 bits.
 
     >>> cast(encode([3.3], "binary16"), "fp8_e5m2").codes
     array([67], dtype=uint8)
@@ -510,7 +511,10 @@ def _cast_scalars(e: Encoded, fmt: Format, policy: Policy, source: RandomSource 
         mark = marks.get(code)
         if mark is None or bits is not None:
             draw = None if bits is None or source is None else (int(bits[i]), source.width)
-            mark = marks[code] = conv.encode_exact(e.format.value_of(code), draw)
+            value = e.format.value_of(code)
+            # An irrational value is compared as what it is, never as an approximation: it may be a tie.
+            exact = value if value.kind is not Kind.FINITE else e.format.real_of(code)
+            mark = marks[code] = conv.encode_exact(exact, draw)
             if mark < 0:
                 refuse(mark, fmt, policy, f"flat index {i}")
         flat[i] = mark

@@ -206,7 +206,7 @@ class Format(ABC):
         codes = self.ordered_codes
         return codes.size if isinstance(codes, ContiguousCodes) else len(codes)
 
-    def rank_below(self, x: Fraction) -> int:
+    def rank_below(self, x: Real) -> int:
         """Largest rank whose value is ``<= x`` (-1 when all values are larger)."""
         codes = self.ordered_codes
         low, high = -1, self.ordered_count - 1

@@ -21,7 +21,7 @@ from ..rounding import NaNRule, Overflow, Rounding
 from .base import TABLE_BITS, Format
 from .floating import MinifloatBase
 from .integer import IntFormat
-from .real import Real, binary64_at_or_above, brief, compare
+from .real import Real, approximation, binary64_at_or_above, brief, compare, is_negative
 from .unpacked import Kind, Unpacked
 
 __all__ = ["REFUSE_NAN", "REFUSE_OVERFLOW", "Conversion", "Policy", "SpecialCodes", "Steps"]
@@ -216,12 +216,12 @@ class Conversion:
 
     # ---- scalars -------------------------------------------------------------------------------------------------
 
-    def encode_exact(self, x: Fraction | Unpacked, random: tuple[int, int] | None = None) -> int:
+    def encode_exact(self, x: Real | Unpacked, random: tuple[int, int] | None = None) -> int:
         """Code of one exact value, or a REFUSE mark.
 
         Parameters
         ----------
-        x : Fraction or Unpacked
+        x : Fraction, Exponential or Unpacked
             Unpacked carries signed zeros, infinities and NaN; it must be exact.
         random : (integer, width), optional
             For the stochastic modes.
@@ -238,13 +238,13 @@ class Conversion:
             x = x.value
         if x == 0 and not self._zero_is_drawn:
             return self.specials.zero_pos
-        if self.policy.negative == "abs":
-            x = abs(x)
+        if self.policy.negative == "abs" and is_negative(x):
+            x = -x
         if self.policy.overflow is Overflow.WRAP:
-            return self._encode_wrapping(x, random)
+            return self._encode_wrapping(approximation(x), random)
         return self._encode_between(x, random)
 
-    def _encode_between(self, x: Fraction, random: tuple[int, int] | None) -> int:
+    def _encode_between(self, x: Real, random: tuple[int, int] | None) -> int:
         fmt = self.fmt
         rank, last = fmt.rank_below(x), fmt.ordered_count - 1
         if rank == last:
@@ -255,7 +255,7 @@ class Conversion:
         low = fmt.real_of(lower)
         if compare(x, low) == 0:
             return lower
-        negative = x < 0
+        negative = is_negative(x)
         inner, outer = (upper, lower) if negative else (lower, upper)
         if self._crosses_zero(lower, upper):
             negative, inner, outer = False, lower, upper
@@ -266,7 +266,7 @@ class Conversion:
             away = self._mode(lower, upper).away(negative, -side if negative else side, inner % 2 == 0)
         if not away:
             # A negative value that rounds to zero gives -0 where there is one.
-            return self.specials.zero_neg if x < 0 and inner in fmt.zero_codes else inner
+            return self.specials.zero_neg if is_negative(x) and inner in fmt.zero_codes else inner
         return outer
 
     def _crosses_zero(self, lower: int, upper: int) -> bool:
@@ -280,29 +280,28 @@ class Conversion:
         # Without a zero "toward zero" has no target: the nearest value is taken, a tie upward.
         return Rounding.NEAREST_UP if mode in about_zero and self._crosses_zero(lower, upper) else mode
 
-    def _draw(self, x: Fraction, inner: Fraction, outer: Fraction, random: tuple[int, int] | None) -> bool:
+    def _draw(self, x: Real, inner: Fraction, outer: Fraction, random: tuple[int, int] | None) -> bool:
         if random is None:
             raise ArgumentError(f"rounding {self.policy.rounding.name.lower()} needs random bits; pass random=")
-        return self.policy.rounding.away_stochastic((x - inner) / (outer - inner), *random)
+        return self.policy.rounding.away_stochastic((approximation(x) - inner) / (outer - inner), *random)
 
     def _beyond(
-        self, x: Fraction, end: int, successor: Fraction | None, below: bool, random: tuple[int, int] | None
+        self, x: Real, end: int, successor: Fraction | None, below: bool, random: tuple[int, int] | None
     ) -> int:
         """A value at or beyond the largest (smallest) finite one."""
         fmt = self.fmt
         over = self.specials.over_neg if below else self.specials.over_pos
-        if below and x < 0 and fmt.negative_is_nan:
+        if below and is_negative(x) and fmt.negative_is_nan:
             return over
         if successor is None or compare(x, fmt.real_of(end)) == 0:
             return end
         edge = fmt.value_of(end).value
-        if abs(x - edge) >= abs(successor - edge):
+        if compare(x, successor) * (-1 if below else 1) >= 0:
             return over
         if self.policy.rounding.is_stochastic:
             away = self._draw(x, edge, successor, random)
         else:
-            breakpoint_ = (edge + successor) / 2
-            side = (x > breakpoint_) - (x < breakpoint_)
+            side = compare(x, (edge + successor) / 2)
             away = self.policy.rounding.away(below, -side if below else side, end % 2 == 0)
         if away:
             return over

@@ -13,9 +13,11 @@ import numpy.typing as npt
 __all__ = [
     "Exponential",
     "Real",
+    "approximation",
     "binary64_at_or_above",
     "brief",
     "compare",
+    "is_negative",
     "nearest_binary64",
     "nearest_exponentials",
 ]
@@ -60,12 +62,43 @@ class Exponential:
 Real = Fraction | Exponential
 
 
-def compare(x: Fraction, real: Real) -> int:
+def is_negative(x: Real) -> bool:
+    """Whether `x` is below zero."""
+    return x < 0 if isinstance(x, Fraction) else bool(x.sign)
+
+
+def approximation(x: Real) -> Fraction:
+    """`x` itself, or a rational with 128 correct bits."""
+    if isinstance(x, Fraction):
+        return x
+    low, high = x.enclosure(128)
+    return -(low + high) / 2 if x.sign else (low + high) / 2
+
+
+def _compare_exponentials(x: Exponential, y: Exponential) -> int:
+    if x.sign != y.sign:
+        return -1 if x.sign else 1
+    if x.base == y.base:
+        larger = (x.exponent > y.exponent) - (x.exponent < y.exponent)
+        return -larger if x.sign else larger
+    # 2**p = exp(q / 2) with rational p and q only for p = q = 0, which `make` turns into a Fraction.
+    precision = 64
+    while True:
+        (a, b), (c, d) = x.enclosure(precision), y.enclosure(precision)
+        if b < c or d < a:
+            larger = 1 if d < a else -1
+            return -larger if x.sign else larger
+        precision *= 2
+
+
+def compare(x: Real, real: Real) -> int:
     """Sign of ``x - real``: -1, 0 or 1, decided exactly.
 
     An irrational `real` never equals `x` (2**q with q not an integer is irrational; exp(q), q != 0, is transcendental
     by Lindemann), so refining its enclosure ends.
     """
+    if isinstance(x, Exponential):
+        return _compare_exponentials(x, real) if isinstance(real, Exponential) else -compare(real, x)
     if isinstance(real, Fraction):
         return (x > real) - (x < real)
     if (x < 0) != bool(real.sign) or x == 0:
