@@ -66,6 +66,46 @@ def test_kernels_bound_to_constants(name: str, rounding: nf.Rounding) -> None:
     assert check_roundings(h, number_line(fmt, ranks)) > 1000
 
 
+UNREGISTERED = (
+    [nf.PositFormat(n, es) for n, es in ((3, 0), (3, 4), (5, 3), (7, 4), (12, 3))]
+    + [nf.TakumFormat(n) for n in (3, 5, 9, 11, 12, 13)]
+    + [nf.TakumLogFormat(n) for n in (3, 5, 9, 10, 11)]
+    + [nf.LnsFormat(n, r) for n, r in ((3, 0), (4, 2), (6, 3), (8, 0), (10, 2))]
+    + [nf.ExponentFormat(n) for n in (2, 5, 11)]
+    + [nf.IntFormat(n, signed, frac) for n in (2, 9) for signed in (True, False) for frac in (-7, 3, 60)]
+    + [nf.IntFormat(6, frac_bits=512), nf.IntFormat(6, frac_bits=-512), nf.IntFormat(20, frac_bits=500)]
+    + [
+        nf.FloatFormat(e, m, bias, specials, signed, subnormals)
+        for e, m, bias in (
+            (2, 1, None),
+            (5, 1, None),
+            (8, 3, None),
+            (11, 4, None),
+            (4, 4, -3),
+            (4, 3, 200),
+            (12, 3, None),
+        )
+        for specials in nf.Specials
+        for signed in (True, False)
+        for subnormals in (True, False)
+        if signed or specials is not nf.Specials.FNUZ
+    ]
+    + [
+        nf.FloatFormat(1, 3),
+        nf.FloatFormat(4, 3, 200),
+        nf.FloatFormat(12, 3),
+        nf.FloatFormat(9, 20),
+        nf.FloatFormat(15, 40),
+        nf.FloatFormat(15, 1),
+    ]
+)
+
+
+@pytest.mark.parametrize("fmt", UNREGISTERED, ids=str)
+def test_members_of_a_family_that_have_no_catalog_line(fmt: nf.Format) -> None:
+    check_format(fmt, samples=QUICK_SAMPLES)
+
+
 def test_report_counts_its_comparisons() -> None:
     report = check_format("fp4_e2m1")
     assert report.total == sum(report.counts.values()) > 1000

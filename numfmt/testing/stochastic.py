@@ -59,7 +59,8 @@ def _inputs(h: Harness) -> Array:
         return h.some(finite, 64 if h.thorough else 12)
     if h.thorough:
         # Far beyond the ends nothing depends on the random bits; without a kernel some of those numbers are enough.
-        inside = np.abs(finite) <= 2 * max(abs(float(h.fmt.max)), abs(float(h.fmt.min)))
+        top = min(max(abs(Fraction(h.fmt.max)), abs(Fraction(h.fmt.min))), Fraction(1 << 17))
+        inside = np.abs(finite) <= 2 * float(top)
         return finite if h.has_kernel else finite[inside | (np.arange(finite.size) % 64 == 0)]
     if h.compiles_each_policy and h.fmt.bits > 10:
         return h.some(finite, 12)
