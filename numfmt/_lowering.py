@@ -188,7 +188,7 @@ class EncodePlan:
         if p_integer is not None:
             run = bind(integer.make_encode_integer, bits, self.code_bytes)
             return lambda x, codes: int(run(x, codes, p_integer, 0, _EMPTY, 1, 0, 0))
-        return self._string_kernel() or self._position_kernel() or self._table_kernel()
+        return self._string_kernel(bound=False) or self._position_kernel() or self._table_kernel()
 
     def _source_is_wide_enough(self) -> bool:
         assert self.layout is not None
@@ -229,30 +229,34 @@ class EncodePlan:
             np.int64,
         )
 
-    def _string_kernel(self) -> Callable[[Array, Array], int] | None:
+    def _string_kernel(self, *, bound: bool) -> Callable[[Array, Array], int] | None:
         """Posits and linear takums, rounded on their encoding strings."""
         fmt, special, policy = self.conv.fmt, self.conv.specials, self.conv.policy
-        if special.nan_pos != special.nan_neg or policy.rounding.is_stochastic:
+        if not isinstance(fmt, (PositFormat, TakumFormat)) or policy.rounding.is_stochastic:
+            return None
+        if special.nan_pos != special.nan_neg:
             return None
         from ._kernels import posit, takum
         from ._kernels._jit import bind
 
-        source_limit = 126 if self.source.itemsize == 4 else 1022
-        codes = (policy.rounding.value, special.inf_pos, special.inf_neg, special.nan_pos)
         bits = self.source.itemsize * 8
-        run: Callable[[Array, Array], int]
-        if isinstance(fmt, PositFormat) and (fmt.bits - 2) << fmt.es <= source_limit:
-            run = bind(posit.make_encode_posit, bits, self.code_bytes, fmt.bits, fmt.es, *codes)
-            return run
-        wide_source = self.source.itemsize == 8
-        if isinstance(fmt, TakumFormat) or (isinstance(fmt, PositFormat) and not wide_source):
+        ordinary = isinstance(fmt, PositFormat) and (fmt.bits - 2) << fmt.es <= 126
+        if bits == 32 and not ordinary:
             # Subnormal binary32 sources are ordinary numbers here: widen them first (exact).
-            if not wide_source:
-                wide = encode_plan(fmt, policy, np.dtype(np.float64))
-                return lambda x, codes: wide.run(_widened(x), codes)
-            run = bind(takum.make_encode_takum, bits, self.code_bytes, fmt.bits, *codes)
+            wide = encode_plan(fmt, policy, np.dtype(np.float64))
+            return lambda x, codes: wide.run(_widened(x), codes)
+        codes = (policy.rounding.value, special.inf_pos, special.inf_neg, special.nan_pos)
+        factories: tuple[Callable[..., Any], Callable[..., Any]]
+        if isinstance(fmt, PositFormat):
+            parameters: tuple[int, ...] = (fmt.bits, fmt.es, *codes)
+            factories = posit.make_encode_posit, posit.make_encode_posit_runtime
+        else:
+            parameters, factories = (fmt.bits, *codes), (takum.make_encode_takum, takum.make_encode_takum_runtime)
+        if bound:
+            run: Callable[[Array, Array], int] = bind(factories[0], bits, self.code_bytes, *parameters)
             return run
-        return None
+        generic, p = bind(factories[1], bits, self.code_bytes), np.array(parameters, np.int64)
+        return lambda x, codes: int(generic(x, codes, p))
 
     def _position_kernel(self) -> Callable[[Array, Array], int] | None:
         """Logarithmic formats: the position on the code line, decided exactly where it is in doubt."""
@@ -291,6 +295,8 @@ class EncodePlan:
     def _bound_kernel(self) -> Callable[[Array, Array], int] | None:
         if isinstance(self.conv.fmt, IntFormat):
             return self._bound_integer()
+        if isinstance(self.conv.fmt, (PositFormat, TakumFormat)):
+            return self._string_kernel(bound=True)
         if self.layout is None or not self._source_is_wide_enough():
             return None
         from ._kernels import fast32, floating

@@ -44,16 +44,45 @@ def posit_magnitude(u, negative, source_mantissa, source_bias, bits, es, mode):
     return largest if over or code > largest else code
 
 
+@inline
+def string_code(u, negative, magnitude, infinity, bits, inf_code, inf_neg_code, nan_code):
+    """Code (or mark) of a two's complement string format from a rounded magnitude and the source pattern."""
+    code = (-magnitude if negative else magnitude) & ((I64(1) << I64(bits)) - I64(1))
+    code = I64(0) if u == U64(0) else code
+    at_infinity = I64(inf_neg_code) if negative else I64(inf_code)
+    code = at_infinity if u == infinity else code
+    return I64(nan_code) if u > infinity else code
+
+
+def source_layout(source_bits):
+    """(array type, mantissa bits, bias, infinity pattern, sign shift, magnitude mask) of a source width."""
+    source, mantissa, bias = (F32_IN, 23, 127) if source_bits == 32 else (F64_IN, 52, 1023)
+    return source, mantissa, bias, ((bias << 1) + 1) << mantissa, source_bits - 1, (1 << (source_bits - 1)) - 1
+
+
+def make_encode_posit_runtime(source_bits, code_bytes, digest):
+    """Posit encoder with run-time parameters: p = (bits, es, mode, inf_code, inf_neg_code, nan_code)."""
+    source, source_mantissa, source_bias, infinity, sign_shift, mask = source_layout(source_bits)
+
+    def encode(x, codes, p):
+        flags = I64(0 * digest)
+        bits, es, mode, inf_code, inf_neg_code, nan_code = p[0], p[1], p[2], p[3], p[4], p[5]
+        for i in range(x.size):
+            v = pattern(x[i])
+            u = v & U64(mask)
+            negative = (v >> U64(sign_shift)) != U64(0)
+            m = I64(posit_magnitude(u, negative, source_mantissa, source_bias, bits, es, mode))
+            code = string_code(u, negative, m, U64(infinity), bits, inf_code, inf_neg_code, nan_code)
+            flags |= -code if code < 0 else I64(0)
+            codes[i] = max(code, I64(0))
+        return flags
+
+    return encode, [types.int64(source, CODE_OUT[code_bytes], types.int64[::1])]
+
+
 def make_encode_posit(source_bits, code_bytes, bits, es, mode, inf_code, inf_neg_code, nan_code, digest):
-    """Posit encoder bound to its size and a deterministic mode; inf_code -2 refuses infinities."""
-    if source_bits == 32:
-        source, source_mantissa, source_bias = F32_IN, 23, 127
-    else:
-        source, source_mantissa, source_bias = F64_IN, 52, 1023
-    infinity = ((source_bias << 1) + 1) << source_mantissa
-    sign_shift = source_bits - 1
-    mask = (1 << sign_shift) - 1
-    wrap = (1 << bits) - 1
+    """The same encoder bound to its size and a deterministic mode."""
+    source, source_mantissa, source_bias, infinity, sign_shift, mask = source_layout(source_bits)
 
     def encode(x, codes):
         flags = I64(0 * digest)
@@ -62,16 +91,9 @@ def make_encode_posit(source_bits, code_bytes, bits, es, mode, inf_code, inf_neg
             u = v & U64(mask)
             negative = (v >> U64(sign_shift)) != U64(0)
             m = I64(posit_magnitude(u, negative, source_mantissa, source_bias, bits, es, mode))
-            code = (-m if negative else m) & I64(wrap)
-            code = I64(0) if u == U64(0) else code
-            code = I64(max(inf_code, 0)) if u == U64(infinity) and not negative else code
-            code = I64(max(inf_neg_code, 0)) if u == U64(infinity) and negative else code
-            code = I64(max(nan_code, 0)) if u > U64(infinity) else code
-            if nan_code < 0:
-                flags |= I64(1) if u > U64(infinity) else I64(0)
-            if inf_code < 0:
-                flags |= I64(2) if u == U64(infinity) else I64(0)
-            codes[i] = code
+            code = string_code(u, negative, m, U64(infinity), bits, inf_code, inf_neg_code, nan_code)
+            flags |= -code if code < 0 else I64(0)
+            codes[i] = max(code, I64(0))
         return flags
 
     return encode, [types.int64(source, CODE_OUT[code_bytes])]

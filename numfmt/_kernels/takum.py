@@ -6,7 +6,8 @@ import numpy as np
 from numba import types
 
 from ._jit import inline
-from .bits import CODE_OUT, F32_IN, F64_IN, pattern
+from .bits import CODE_OUT, pattern
+from .posit import source_layout, string_code
 from .rounding import NEAREST_ZERO, round_shift
 
 U64, I64 = np.uint64, np.int64
@@ -46,16 +47,29 @@ def takum_magnitude(u, negative, source_mantissa, source_bias, bits, mode):
     return largest if over or code > largest else code
 
 
+def make_encode_takum_runtime(source_bits, code_bytes, digest):
+    """Linear takum encoder with run-time parameters: p = (bits, mode, inf_code, inf_neg_code, nan_code)."""
+    source, source_mantissa, source_bias, infinity, sign_shift, mask = source_layout(source_bits)
+
+    def encode(x, codes, p):
+        flags = I64(0 * digest)
+        bits, mode, inf_code, inf_neg_code, nan_code = p[0], p[1], p[2], p[3], p[4]
+        for i in range(x.size):
+            v = pattern(x[i])
+            u = v & U64(mask)
+            negative = (v >> U64(sign_shift)) != U64(0)
+            m = I64(takum_magnitude(u, negative, source_mantissa, source_bias, bits, mode))
+            code = string_code(u, negative, m, U64(infinity), bits, inf_code, inf_neg_code, nan_code)
+            flags |= -code if code < 0 else I64(0)
+            codes[i] = max(code, I64(0))
+        return flags
+
+    return encode, [types.int64(source, CODE_OUT[code_bytes], types.int64[::1])]
+
+
 def make_encode_takum(source_bits, code_bytes, bits, mode, inf_code, inf_neg_code, nan_code, digest):
-    """Linear takum encoder bound to its size and a deterministic mode; -2 refuses infinities, -1 NaN."""
-    if source_bits == 32:
-        source, source_mantissa, source_bias = F32_IN, 23, 127
-    else:
-        source, source_mantissa, source_bias = F64_IN, 52, 1023
-    infinity = ((source_bias << 1) + 1) << source_mantissa
-    sign_shift = source_bits - 1
-    mask = (1 << sign_shift) - 1
-    wrap = (1 << bits) - 1
+    """The same encoder bound to its size and a deterministic mode."""
+    source, source_mantissa, source_bias, infinity, sign_shift, mask = source_layout(source_bits)
 
     def encode(x, codes):
         flags = I64(0 * digest)
@@ -64,13 +78,9 @@ def make_encode_takum(source_bits, code_bytes, bits, mode, inf_code, inf_neg_cod
             u = v & U64(mask)
             negative = (v >> U64(sign_shift)) != U64(0)
             m = I64(takum_magnitude(u, negative, source_mantissa, source_bias, bits, mode))
-            code = (-m if negative else m) & I64(wrap)
-            code = I64(0) if u == U64(0) else code
-            if u >= U64(infinity):
-                mark = I64(nan_code) if u > U64(infinity) else (I64(inf_neg_code) if negative else I64(inf_code))
-                flags |= -mark if mark < 0 else I64(0)
-                code = max(mark, I64(0))
-            codes[i] = code
+            code = string_code(u, negative, m, U64(infinity), bits, inf_code, inf_neg_code, nan_code)
+            flags |= -code if code < 0 else I64(0)
+            codes[i] = max(code, I64(0))
         return flags
 
     return encode, [types.int64(source, CODE_OUT[code_bytes])]
