@@ -43,12 +43,12 @@ def check_roundings(h: Harness, line: Line) -> int:
     narrow = line.inputs(np.float32)
     # Beside an irrational threshold every number is decided by its logarithm to a hundred bits and more.
     few = 2 * h.samples if isinstance(fmt, (LnsFormat, TakumLogFormat)) and fmt.bits > 8 else everything.size
-    costly = h.compiles_each_policy and not h.thorough
+    costly = h.has_costly_policies and not h.thorough
     compared = 0
     for overflow, rounding in itertools.product(h.policies(), DETERMINISTIC):
         default = overflow is fmt.default_overflow
         if costly and not (default and (fmt.bits <= 8 or rounding is fmt.default_rounding)):
-            # In pieces of 16, which are encoded one by one: no table is built and nothing is compiled.
+            # In pieces of 16, which are encoded one by one: no table is built.
             picked = h.some(everything, 160 if default else 16)
             pieces = [picked[at : at + 16] for at in range(0, picked.size, 16)]
             compared += sum(_check_rounded(h, line, piece, rounding, overflow, small=True) for piece in pieces)

@@ -56,11 +56,10 @@ class Harness:
         return isinstance(fmt, IntFormat) or (isinstance(fmt, MinifloatBase) and fmt.bias <= 1023 and fmt.bits <= 62)
 
     @property
-    def compiles_each_policy(self) -> bool:
-        """Whether each (rounding, policy) has a kernel or a large table of its own."""
-        if self.has_kernel or isinstance(self.fmt, (LnsFormat, TakumLogFormat)):
-            return False
-        return self.fmt.bits > 10 or isinstance(self.fmt, (PositFormat, TakumFormat))
+    def has_costly_policies(self) -> bool:
+        """Whether each (rounding, policy) has a large table of its own."""
+        shared = isinstance(self.fmt, (PositFormat, TakumFormat, LnsFormat, TakumLogFormat))
+        return not self.has_kernel and not shared and self.fmt.bits > 10
 
     @property
     def draws_one_by_one(self) -> bool:

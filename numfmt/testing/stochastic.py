@@ -62,7 +62,7 @@ def _inputs(h: Harness) -> Array:
         top = min(max(abs(Fraction(h.fmt.max)), abs(Fraction(h.fmt.min))), Fraction(1 << 17))
         inside = np.abs(finite) <= 2 * float(top)
         return finite if h.has_kernel else finite[inside | (np.arange(finite.size) % 64 == 0)]
-    if h.compiles_each_policy and h.fmt.bits > 10:
+    if not h.has_kernel and h.fmt.bits > 10:
         return h.some(finite, 12)
     return np.unique(np.concatenate([h.some(finite, 200), np.arange(-9, 10) / 8.0 + 1 / 16]))
 
