@@ -195,7 +195,8 @@ class EncodePlan:
         # The kernel neither lengthens a significand nor normalises a subnormal source, so the target must not have a
         # longer mantissa or a lower lowest binade than the source.
         mantissa, lowest = (52, -1022) if self.source.itemsize == 8 else (23, -126)
-        return self.layout[0] <= mantissa and self.layout[1] >= lowest
+        # (Without subnormals of its own the target must start above the source's.)
+        return self.layout[0] <= mantissa and self.layout[1] >= lowest + int(not self.layout[4])
 
     def _wider_plan(self) -> EncodePlan | None:
         """The binary64 plan of a float format that binary32 sources do not suit, if the kernel can take that."""

@@ -146,9 +146,11 @@ class MinifloatBase(Format):
 
     def nan_code_for(self, rule: NaNRule, negative: bool) -> int | None:
         nan = self.nan_code
+        ones = rule in (NaNRule.ALL_ONES, NaNRule.SIGNED_ALL_ONES)
+        if nan is not None and ones and not self.signed:
+            return (1 << self.bits) - 1
         if nan is None or rule is NaNRule.CANONICAL or not self.signed or nan >= self.sign_weight:
             return nan
-        ones = rule in (NaNRule.ALL_ONES, NaNRule.SIGNED_ALL_ONES)
         code = self.sign_weight - 1 if ones else nan
         return code + self.sign_weight if negative and rule is not NaNRule.ALL_ONES else code
 

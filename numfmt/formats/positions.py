@@ -92,6 +92,8 @@ def encode_positions(conv: Conversion, x: Floats) -> npt.NDArray[np.int64]:
         assert isinstance(fmt, LnsFormat)
         position, error = _lns_position(fmt, magnitude)
         smallest = 0
+    # Whatever is not zero lies above the zero code, however far below the smallest value.
+    position = np.maximum(position, 0.25)
     doubled = 2 * position
     doubtful = np.abs(doubled - np.round(doubled)) <= 4 * error + 2.0**-40
     rank = np.clip(_round(position, negative, mode).astype(np.int64), smallest, (1 << (fmt.bits - 1)) - 1)
