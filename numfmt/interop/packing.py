@@ -281,7 +281,7 @@ def _checked_codes(codes: Any, bits: int, layout: Layout) -> Codes:
             f"codes[{_place(bad)}] is {int(array[bad])}: codes must be in [0, {limit}) for layout {layout.name}"
             + (f" at {bits} bits" if layout.bits is None else "")
         )
-    return array.astype(_dtype(bits))
+    return array.astype(_dtype(bits), copy=False)
 
 
 def pack_codes(codes: Any, bits: int, layout: str | Layout = "bits") -> Bytes:

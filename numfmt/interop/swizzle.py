@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -94,7 +95,10 @@ def unswizzle(data: Any, shape: Sequence[int], layout: str = "nvidia_128x4") -> 
     """
     _check_layout(layout)
     data = _array(data, "data")
-    sizes = tuple(int(n) for n in shape)
+    try:
+        sizes = tuple(map(operator.index, shape))
+    except TypeError:
+        raise ArgumentError(f"shape must be a tuple of integers (..., rows, columns), got {shape!r}") from None
     if len(sizes) < 2 or min(sizes) < 0:
         raise ArgumentError(f"shape must be (..., rows, columns), got {sizes}")
     *lead, rows, columns = sizes
