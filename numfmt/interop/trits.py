@@ -83,9 +83,10 @@ _SHERRY_PATTERN[SHERRY_TRITS @ np.array([27, 9, 3, 1])] = np.arange(32)
 
 def check_sherry(codes: Bytes) -> None:
     """Raise `ArgumentError` unless each four codes of each row have exactly one zero."""
-    groups = codes.reshape(len(codes), -1, 4)
-    wrong = (groups == 1).sum(axis=-1) != 1
+    ones = (codes == 1).view("<u4")  # a word is four codes; one zero makes it a power of two
+    wrong = (ones == 0) | (ones & (ones - 1) != 0)
     if wrong.any():
+        groups = codes.reshape(len(codes), -1, 4)
         row, group = np.argwhere(wrong)[0].tolist()
         raise ArgumentError(
             f"codes must have exactly one zero (code 1) in each four for layout sherry_5bit; row {row} has "
