@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from . import analysis, errors, formats, reference, testing
     from ._api import cast, decode, encode, quantize, warmup
     from ._array import Encoded
+    from ._block_array import BlockEncoded
     from ._report import ConversionReport
     from .facts import FormatInfo, finfo
     from .formats import (
+        BlockFormat,
         CodebookFormat,
         ExponentFormat,
         FloatFormat,
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
         LnsFormat,
         P3109Format,
         PositFormat,
+        ScaleRule,
         Specials,
         TakumFormat,
         TakumLogFormat,
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
         get,
         names,
         register,
+        scale_rules,
     )
     from .profiles import Difference, Profile, Rule, compare_profiles, profile_names
     from .rounding import HashRandom, NaNRule, Overflow, PhiloxRandom, RandomBits, Rounding
@@ -41,6 +45,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "BlockEncoded",
+    "BlockFormat",
     "CodebookFormat",
     "ConversionReport",
     "Difference",
@@ -64,6 +70,7 @@ __all__ = [
     "RandomBits",
     "Rounding",
     "Rule",
+    "ScaleRule",
     "Specials",
     "TakumFormat",
     "TakumLogFormat",
@@ -83,6 +90,7 @@ __all__ = [
     "quantize",
     "reference",
     "register",
+    "scale_rules",
     "testing",
     "warmup",
 ]
@@ -91,10 +99,12 @@ __all__ = [
 _HOME = {
     "_api": "cast decode encode quantize warmup",
     "_array": "Encoded",
+    "_block_array": "BlockEncoded",
     "_report": "ConversionReport",
     "facts": "FormatInfo finfo",
-    "formats": "CodebookFormat ExponentFormat FloatFormat Format FourthRootsFormat HiFloat8Format IntFormat Kind "
-    "LnsFormat P3109Format PositFormat Specials TakumFormat TakumLogFormat Unpacked get names register",
+    "formats": "BlockFormat CodebookFormat ExponentFormat FloatFormat Format FourthRootsFormat HiFloat8Format IntFormat Kind "
+    "LnsFormat P3109Format PositFormat ScaleRule Specials TakumFormat TakumLogFormat Unpacked get names register "
+    "scale_rules",
     "profiles": "Difference Profile Rule compare_profiles profile_names",
     "rounding": "HashRandom NaNRule Overflow PhiloxRandom RandomBits Rounding",
 }

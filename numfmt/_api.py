@@ -9,16 +9,20 @@ import numpy as np
 import numpy.typing as npt
 
 from ._array import Encoded, check_codes
+from ._block_api import decode_block, encode_block, quantize_block
+from ._block_array import BlockEncoded
 from ._input import Reals, real_input
 from ._lowering import decoder, encode_plan, quantize_plan
 from ._report import conversion_report, nearest_float
 from .errors import ArgumentError, DTypeError, FormatMismatchError, RangeError
 from .formats.base import Format
+from .formats.block import BlockFormat
 from .formats.codebook import FourthRootsFormat
 from .formats.conversion import Policy, conversion, refuse
 from .formats.random import RandomSource, parse_random, random_integers
 from .formats.real import brief
-from .formats.registry import get
+from .formats.registry import AnyFormat, scalar
+from .formats.registry import get as get_any
 from .formats.unpacked import Kind
 from .profiles import resolve_policy
 from .rounding import NaNRule, Overflow, RandomBits, Rounding
@@ -32,13 +36,19 @@ _CHUNK = 1 << 16
 
 def encode(
     x: Any,
-    fmt: Format | str,
+    fmt: AnyFormat | str,
     *,
     rounding: Any = None,
     overflow: Any = None,
     nan: Any = None,
     profile: Any = None,
     random: Any = None,
+    axis: Any = "default",
+    pad: bool = False,
+    scale_rule: Any = None,
+    nonfinite: Any = None,
+    scales: Any = None,
+    tensor_scale: Any = None,
     out: Array | None = None,
     report: bool = False,
 ) -> Any:
@@ -49,10 +59,11 @@ def encode(
     x : array_like of real numbers, any shape and layout
         float16/32/64, integers of any size, bool, ml_dtypes arrays, lists of int, float, Fraction or Decimal; an
         `Encoded` is re-encoded (`cast`). Complex for complex codebooks only. Never modified.
-    fmt : Format or str
-        A scalar format or its name.
+    fmt : Format, BlockFormat or str
+        A format or its name.
     rounding : Rounding or str, optional
-        Default: the format's own, nearest with ties to even for most (``numfmt show FORMAT`` prints it).
+        Default: the format's own, nearest with ties to even for most (``numfmt show FORMAT`` prints it). For block
+        formats this and `overflow`, `nan` concern the elements; scales round as their format's default says.
     overflow : Overflow or str, optional
         Default: the format's own; floats of at most 8 bits and integers saturate, wider floats go to infinity.
     nan : NaNRule or str, optional
@@ -62,14 +73,24 @@ def encode(
     random : int, RandomBits, HashRandom or PhiloxRandom, optional
         Required by the stochastic roundings, refused by the others. An integer is the seed of `HashRandom`; bits are
         keyed by flat C-order index.
+    axis : int, tuple of int or None, optional
+        Block formats: where the blocks lie; None flattens x in C order. Default: ``fmt.axis``, -1 for most.
+    pad : bool
+        Block formats: fill the last block of an axis up with zeros, instead of an error.
+    scale_rule : str, optional
+        Block formats: the scale rule instead of ``fmt.rule``; `numfmt.scale_rules()` lists them.
+    nonfinite : {"nan", "raise", "skip"}, optional
+        Block formats: what a NaN or infinity does, instead of ``fmt.nonfinite``; an explicit `nan` means "skip".
+    scales, tensor_scale : optional
+        Block formats: given scales, as `BlockEncoded` holds them, instead of computed ones.
     out : array of ``fmt.code_dtype``, C-contiguous, of x's shape, optional
-        Receives the codes. Its content is undefined after an error.
+        Receives the codes. Its content is undefined after an error. Scalar formats only.
     report : bool
         Also return a `ConversionReport`.
 
     Returns
     -------
-    Encoded, or (Encoded, ConversionReport)
+    Encoded or BlockEncoded; with `report`, also a ConversionReport
 
     Raises
     ------
@@ -87,7 +108,17 @@ def encode(
         codes = _fast(fmt, "_encode_runs", x, out, rounding, overflow, nan, profile)
         if codes is not None:
             return Encoded._wrap(codes, fmt)
-    fmt = get(fmt)
+    given = get_any(fmt)
+    blocks = {"axis": axis, "pad": pad, "scale_rule": scale_rule, "nonfinite": nonfinite, "scales": scales}
+    blocks["tensor_scale"] = tensor_scale
+    if isinstance(given, BlockFormat):
+        if out is not None:
+            raise ArgumentError(f"out is for scalar formats; {given.name} returns codes and scales")
+        rules = (rounding, overflow, nan, profile, random)
+        b = encode_block(_block_input(x, given), given, _block_options(*rules, blocks))
+        return (b, _block_report(b, x)) if report else b
+    _refuse_block_options(given, blocks)
+    fmt = given
     if isinstance(x, Encoded):
         return cast(
             x,
@@ -115,6 +146,47 @@ def encode(
     if source is None:
         _remember(fmt, "_encode_runs", policy, encode_plan(fmt, policy, _F32), (rounding, overflow, nan, profile))
     return (e, conversion_report(fmt, reals.array, np.asarray(decode(e, dtype=_report_dtype(fmt))))) if report else e
+
+
+_NO_BLOCKS = {"axis": "default", "pad": False}
+
+
+def _refuse_block_options(fmt: Format, blocks: dict[str, Any]) -> None:
+    for name, value in blocks.items():
+        usual = _NO_BLOCKS.get(name)
+        if value is not usual and not (isinstance(value, str) and value == usual):
+            raise ArgumentError(f"{name} is for block formats; {fmt.name} is a scalar format: drop {name}={value!r}")
+
+
+def _block_options(
+    rounding: Any, overflow: Any, nan: Any, profile: Any, random: Any, blocks: dict[str, Any]
+) -> dict[str, Any]:
+    def source(policy: Policy) -> RandomSource | None:
+        return _random_source(policy, random)
+
+    def raise_refused(conv: Any, x: Array) -> None:
+        _raise_refused(conv, x, {}, None)
+
+    rules = {"rounding": rounding, "overflow": overflow, "nan": nan, "profile": profile}
+    return {**rules, **blocks, "source": source, "raise_refused": raise_refused}
+
+
+def _block_input(x: Any, fmt: BlockFormat) -> Any:
+    if isinstance(x, BlockEncoded):
+        raise FormatMismatchError(f"x is encoded in {x.format.name}: decode it first, blocks are not converted directly")
+    return np.asarray(decode(x)) if isinstance(x, Encoded) else x
+
+
+def _block_report(b: BlockEncoded, x: Any) -> Any:
+    from ._block_api import block_unit
+
+    return conversion_report(
+        b.format.encoded_element,
+        np.asarray(x, np.float64),
+        np.asarray(decode_block(b, np.float64)),
+        unit=block_unit(b),
+        name=b.format.name,
+    )
 
 
 def _fast(fmt: Format, kind: str, x: Array, out: Any, *options: Any) -> Array | None:
@@ -270,12 +342,13 @@ def decode(e: Any, fmt: Format | str | None = None, *, dtype: Any = None, out: A
 
     Parameters
     ----------
-    e : Encoded, or array of integer codes with `fmt`
+    e : Encoded, BlockEncoded, or array of integer codes with `fmt`
     fmt : Format or str, optional
         Only with plain codes.
     dtype : float16, float32, float64 or object, optional
         Default ``fmt.value_dtype``: float32 if it holds every value of the format exactly, else float64, else object,
-        which gives Fractions. Values that the dtype does not hold are rounded once (nearest even).
+        which gives Fractions. Values that the dtype does not hold are rounded once (nearest even). Block formats:
+        default float32, each value the exact product of element and scales rounded once.
     out : float32 or float64 array, C-contiguous, optional
         Receives the values; sets the dtype.
 
@@ -293,14 +366,18 @@ def decode(e: Any, fmt: Format | str | None = None, *, dtype: Any = None, out: A
     >>> decode([0x7E, 0x01], "fp8_e4m3fn")
     array([4.480000e+02, 1.953125e-03], dtype=float32)
     """
+    if isinstance(e, BlockEncoded):
+        if fmt is not None and get_any(fmt) != e.format:
+            raise FormatMismatchError(f"e is encoded in {e.format.name}, not {get_any(fmt).name}")
+        return decode_block(e, getattr(out, "dtype", None) if dtype is None else dtype, out)
     if isinstance(e, Encoded):
-        if fmt is not None and get(fmt) != e.format:
-            raise FormatMismatchError(f"e is encoded in {e.format.name}, not {get(fmt).name}; use cast to convert")
+        if fmt is not None and scalar(fmt) != e.format:
+            raise FormatMismatchError(f"e is encoded in {e.format.name}, not {scalar(fmt).name}; use cast to convert")
         codes, fmt = e.codes, e.format
     else:
         if fmt is None:
             raise ArgumentError("plain codes need a format: decode(codes, fmt)")
-        fmt = get(fmt)
+        fmt = scalar(fmt)
         codes = check_codes(e, fmt)
     if out is not None and dtype is None:
         dtype = getattr(out, "dtype", None)
@@ -348,13 +425,19 @@ def _decode_objects(fmt: Format, codes: Array, values: Array) -> None:
 
 def quantize(
     x: Any,
-    fmt: Format | str,
+    fmt: AnyFormat | str,
     *,
     rounding: Any = None,
     overflow: Any = None,
     nan: Any = None,
     profile: Any = None,
     random: Any = None,
+    axis: Any = "default",
+    pad: bool = False,
+    scale_rule: Any = None,
+    nonfinite: Any = None,
+    scales: Any = None,
+    tensor_scale: Any = None,
     out: Array | None = None,
     report: bool = False,
 ) -> Any:
@@ -376,9 +459,20 @@ def quantize(
         values = _fast(fmt, "_quantize_runs", x, out, rounding, overflow, nan, profile)
         if values is not None:
             return values
-    fmt = get(fmt)
-    if isinstance(x, Encoded):
+    given = get_any(fmt)
+    if isinstance(x, (Encoded, BlockEncoded)):
         raise FormatMismatchError("quantize takes numbers; use cast(e, fmt) for an Encoded")
+    blocks = {"axis": axis, "pad": pad, "scale_rule": scale_rule, "nonfinite": nonfinite, "scales": scales}
+    blocks["tensor_scale"] = tensor_scale
+    if isinstance(given, BlockFormat):
+        options = _block_options(rounding, overflow, nan, profile, random, blocks)
+        if report:
+            rules = {"rounding": rounding, "overflow": overflow, "nan": nan, "profile": profile, "random": random}
+            b, about = encode(x, given, **rules, **blocks, report=True)
+            return decode_block(b, None if out is None else out.dtype, out), about
+        return quantize_block(x, given, options, out)[0]
+    _refuse_block_options(given, blocks)
+    fmt = given
     if isinstance(fmt, FourthRootsFormat):
         return _quantize_complex(x, fmt, rounding, overflow, nan, profile, random, out, report)
     policy = resolve_policy(fmt, rounding, overflow, nan, profile)
@@ -440,7 +534,7 @@ def _quantize_complex(x: Any, fmt: FourthRootsFormat, *options: Any) -> Any:
 
 def cast(
     e: Encoded,
-    fmt: Format | str,
+    fmt: AnyFormat | str,
     *,
     rounding: Any = None,
     overflow: Any = None,
@@ -468,7 +562,7 @@ def cast(
     """
     if not isinstance(e, Encoded):
         raise FormatMismatchError(f"cast takes an Encoded, got {type(e).__name__}; use encode(x, fmt) for numbers")
-    fmt = get(fmt)
+    fmt = scalar(fmt)
     if e.format.is_complex != fmt.is_complex:
         raise FormatMismatchError(
             f"{e.format.name} and {fmt.name} are not both real or both complex; convert parts yourself"
@@ -529,7 +623,7 @@ def warmup(*formats: Format | str, rounding: Any = None, overflow: Any = None, p
     >>> warmup("fp8_e4m3fn")
     """
     for name in formats:
-        fmt = get(name)
+        fmt = scalar(name)
         if fmt.is_complex:
             continue
         policy = resolve_policy(fmt, rounding, overflow, None, profile)

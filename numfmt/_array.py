@@ -10,7 +10,7 @@ import numpy.typing as npt
 from .errors import ArgumentError, CodeRangeError, DTypeError, FormatMismatchError
 from .formats.base import Format
 from .formats.real import brief
-from .formats.registry import get
+from .formats.registry import scalar as get
 
 __all__ = ["Encoded", "check_codes"]
 

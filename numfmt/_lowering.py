@@ -79,7 +79,7 @@ def _fast_parameters(layout: tuple[int, ...]) -> tuple[int, ...] | None:
 
 
 def _binary64() -> Format:
-    from .formats.registry import get
+    from .formats.registry import scalar as get
 
     return get("binary64")
 
@@ -458,7 +458,7 @@ def _round_real(fmt: Format, code: int, dtype: np.dtype[Any]) -> float:
     unpacked = fmt.value_of(code)
     if not unpacked.is_finite or unpacked.significand == 0:
         return float(unpacked)
-    from .formats.registry import get
+    from .formats.registry import scalar as get
 
     name = {2: "binary16", 4: "binary32"}[dtype.itemsize]
     target = get(name)

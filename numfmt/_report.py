@@ -77,18 +77,19 @@ def nearest_float(value: Any) -> float:
 class ReportSums:
     """Accumulates a report chunk by chunk, so that arrays larger than memory can be measured."""
 
-    def __init__(self, fmt: Format) -> None:
+    def __init__(self, fmt: Format, name: str | None = None) -> None:
         self.fmt = fmt
+        self.name = name or fmt.name
         self.counts = np.zeros(6, np.int64)
         self.signal = self.noise = 0.0
         self.used = 0
         self.max_abs = self.max_rel = 0.0
 
-    def add(self, x: npt.NDArray[Any], y: npt.NDArray[Any]) -> None:
-        """Count flat `x` and its converted values `y`."""
+    def add(self, x: npt.NDArray[Any], y: npt.NDArray[Any], unit: Any = 1.0) -> None:
+        """Count flat `x` and its converted values `y`; `unit` is the scale of each element of a block format."""
         with np.errstate(all="ignore"):
             x, y = x.astype(np.float64), y.astype(np.float64)
-            low, high, normal = map(nearest_float, (self.fmt.min, self.fmt.max, self.fmt.smallest_normal))
+            low, high, normal = (nearest_float(v) * unit for v in (self.fmt.min, self.fmt.max, self.fmt.smallest_normal))
             nan, finite = np.isnan(x), np.isfinite(y)
             self.counts += np.array(
                 (
@@ -119,7 +120,7 @@ class ReportSums:
             mse = self.noise / self.used if self.used else float("nan")
         elements, saturated, overflowed, flushed, subnormal, nan = self.counts.tolist()
         return ConversionReport(
-            format=self.fmt.name,
+            format=self.name,
             elements=elements,
             saturated=saturated,
             overflowed=overflowed,
@@ -133,10 +134,14 @@ class ReportSums:
         )
 
 
-def conversion_report(fmt: Format, x: npt.NDArray[Any], y: npt.NDArray[Any]) -> ConversionReport:
-    """The report of data `x` that became `y` in `fmt`."""
-    sums = ReportSums(fmt)
+def conversion_report(
+    fmt: Format, x: npt.NDArray[Any], y: npt.NDArray[Any], unit: npt.NDArray[Any] | None = None, name: str | None = None
+) -> ConversionReport:
+    """The report of data `x` that became `y` in `fmt`; block formats give their element format, name and units."""
+    sums = ReportSums(fmt, name)
     flat_x, flat_y = x.reshape(-1), y.reshape(-1)
+    units = None if unit is None else unit.reshape(-1)
     for at in range(0, flat_x.size, _CHUNK):
-        sums.add(flat_x[at : at + _CHUNK], flat_y[at : at + _CHUNK])
+        part = slice(at, at + _CHUNK)
+        sums.add(flat_x[part], flat_y[part], 1.0 if units is None else units[part])
     return sums.report()

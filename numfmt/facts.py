@@ -9,7 +9,7 @@ from typing import Any
 from .errors import ArgumentError, FormatMismatchError
 from .formats.base import Format
 from .formats.floating import MinifloatBase
-from .formats.registry import get
+from .formats.registry import scalar as get
 
 __all__ = ["FormatInfo", "finfo"]
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import fnmatch
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,12 +12,14 @@ import numpy.typing as npt
 
 from .errors import ArgumentError
 from .formats.base import TABLE_BITS, Format
+from .formats.block import BlockFormat
 from .formats.conversion import Conversion, Policy, conversion
-from .formats.registry import get
+from .formats.registry import scalar as get
+from .formats.scale_rules import scale_rule
 from .formats.tables import encode_steps
 from .rounding import NaNRule, Overflow, Rounding
 
-__all__ = ["Difference", "Profile", "Rule", "compare_profiles", "profile_names", "resolve_policy"]
+__all__ = ["BlockRule", "Difference", "Profile", "Rule", "compare_profiles", "profile_names", "resolve_block", "resolve_policy"]
 
 
 @dataclass(frozen=True)
@@ -33,12 +36,32 @@ class Rule:
 
 
 @dataclass(frozen=True)
+class BlockRule:
+    """Fields of a block format, and the element's conversion rules, as another stack has them."""
+
+    formats: str
+    rounding: Rounding | None = None
+    overflow: Overflow | None = None
+    nan: NaNRule | None = None
+    changes: tuple[tuple[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
 class Profile:
     """A named bundle of rules with its source; the first rule that matches a format counts."""
 
     name: str
     source: str
-    rules: tuple[Rule, ...]
+    rules: tuple[Rule, ...] = ()
+    blocks: tuple[BlockRule, ...] = field(default=())
+
+    def block_rule_for(self, fmt: BlockFormat) -> BlockRule:
+        """The rule for a block format; `ArgumentError` when the stack has none."""
+        for rule in self.blocks:
+            if any(fnmatch.fnmatchcase(fmt.name, pattern) for pattern in rule.formats.split()):
+                return rule
+        covered = " ".join(rule.formats for rule in self.blocks) or "no block formats"
+        raise ArgumentError(f"profile {self.name!r} says nothing about {fmt.name}; it covers {covered}")
 
     def policy_for(self, fmt: Format) -> Policy:
         """The policy for `fmt`; `ArgumentError` when the stack has no such conversion."""
@@ -209,6 +232,30 @@ def resolve_policy(fmt: Format, rounding: Any, overflow: Any, nan: Any, profile:
     if nan is not None:
         base = base._replace(nan=NaNRule.parse(nan))
     return base
+
+
+def resolve_block(fmt: BlockFormat, options: Mapping[str, Any]) -> tuple[BlockFormat, Policy]:
+    """The block format and element policy of a call: explicit arguments, then the profile, then the format's own."""
+    element = fmt.encoded_element
+    base = Policy(element.default_rounding, Overflow.SATURATE, element.default_nan)
+    changes: dict[str, Any] = {}
+    if options.get("profile") is not None:
+        rule = get_profile(options["profile"]).block_rule_for(fmt)
+        changes.update(rule.changes)
+        given = {"rounding": rule.rounding, "overflow": rule.overflow, "nan": rule.nan}
+        base = base._replace(**{name: value for name, value in given.items() if value is not None})
+    if options.get("rounding") is not None:
+        base = base._replace(rounding=Rounding.parse(options["rounding"]))
+    if options.get("overflow") is not None:
+        base = base._replace(overflow=Overflow.parse(options["overflow"]))
+    if options.get("nan") is not None:
+        base = base._replace(nan=NaNRule.parse(options["nan"]))
+        changes["nonfinite"] = "raise" if base.nan is NaNRule.RAISE else "skip"
+    if options.get("nonfinite") is not None:
+        changes["nonfinite"] = options["nonfinite"]
+    if options.get("scale_rule") is not None:
+        changes["rule"] = scale_rule(options["scale_rule"]).name
+    return (replace(fmt, **changes) if changes else fmt), base
 
 
 class Difference(NamedTuple):

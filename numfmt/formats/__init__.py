@@ -2,6 +2,7 @@
 
 from . import catalog  # noqa: F401  (fills the registry)
 from .base import Format
+from .block import BlockFormat
 from .codebook import CodebookFormat, FourthRootsFormat
 from .exponent import ExponentFormat
 from .floating import FloatFormat, P3109Format, Specials
@@ -9,11 +10,14 @@ from .hif8 import HiFloat8Format
 from .integer import IntFormat, parse_q_format
 from .lns import LnsFormat
 from .posit import PositFormat
-from .registry import aliases_of, family, get, names, register
+from .registry import AnyFormat, aliases_of, family, get, names, register, scalar
+from .scale_rules import ScaleRule, scale_rule, scale_rules
 from .takum import TakumFormat, TakumLogFormat
 from .unpacked import Kind, Unpacked
 
 __all__ = [
+    "AnyFormat",
+    "BlockFormat",
     "CodebookFormat",
     "ExponentFormat",
     "FloatFormat",
@@ -25,6 +29,7 @@ __all__ = [
     "LnsFormat",
     "P3109Format",
     "PositFormat",
+    "ScaleRule",
     "Specials",
     "TakumFormat",
     "TakumLogFormat",
@@ -35,4 +40,7 @@ __all__ = [
     "names",
     "parse_q_format",
     "register",
+    "scalar",
+    "scale_rule",
+    "scale_rules",
 ]

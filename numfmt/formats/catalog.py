@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..rounding import Overflow, Rounding
 from . import grammar  # noqa: F401  (registers the name patterns)
 from .codebook import CodebookFormat, FourthRootsFormat
@@ -139,6 +141,11 @@ add(LnsFormat(16, 8))
 # ---- codebooks -----------------------------------------------------------------------------------------------------
 DOWN, INWARD = Rounding.NEAREST_DOWN, Rounding.NEAREST_ZERO
 BNB = "QLoRA arXiv:2305.14314; bitsandbytes float32 constants, ties to the lower code"
+def _float32(*values: float) -> tuple[float, ...]:
+    """Printed constants as the binary32 numbers that implementations hold."""
+    return tuple(float(x) for x in np.array(values, np.float32))
+
+
 # fmt: off
 add(CodebookFormat("nf4", (
     -1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635, -0.18477343022823334,
@@ -153,14 +160,17 @@ add(CodebookFormat("nf3_rederived", (
     1.0), DOWN, True, "QLoRA recipe with delta re-derived for 3 bits, 0.9330357"))
 ambiguous("nf3", "nf3_loftq (NF4's delta)", "nf3_rederived (delta for 3 bits)")
 add(CodebookFormat("nf2", (-1.0, 0.0, 0.33791524171829224, 1.0), DOWN, True, LOFTQ))
-add(CodebookFormat("af4", (
+add(CodebookFormat("af4", _float32(
     -1.0, -0.6944100856781006, -0.512437403202057, -0.3736951053142548, -0.25607553124427795, -0.14982478320598602,
     -0.04934811964631081, 0.0, 0.04273163899779320, 0.12934483587741852, 0.21961273252964020, 0.31675666570663452,
     0.42563882470130920, 0.55496233701705933, 0.72424864768981934, 1.0), DOWN, True,
     "AbnormalFloat, arXiv:2306.06965, block 64 (8 printed digits, as float32)"))
 add(CodebookFormat("bnb_fp4", tuple(
-    (-1.0 if code & 8 else 1.0) * (0.0, 0.005208333333, 0.66666667, 1.0, 0.33333333, 0.5, 0.16666667, 0.25)[code & 7]
-    for code in range(16)), INWARD, False, "bitsandbytes FP4 data type (not OCP E2M1)"))
+    (-1.0 if code & 8 else 1.0) * (0.0, 0.0052083334885537624, 0.6666666865348816, 1.0, 0.3333333432674408, 0.5,
+    0.1666666716337204, 0.25)[code & 7] for code in range(16)), INWARD, False,
+    "bitsandbytes FP4 data type (not OCP E2M1): binary32 constants of dQuantizeFP4",
+    (0.002604170003905892, 0.0859375, 0.2083333283662796, 0.2916666567325592, 0.4166666865348816, 0.583333313465118,
+    0.8333333134651184)))
 add(CodebookFormat("iq4_nl", (-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113),
     Rounding.NEAREST_UP, False, "ggml kvalues_iq4nl"))
 LLOYD = "Lloyd-Max quantizer of N(0,1) (Max 1960), computed to 20 digits; TurboQuant arXiv:2504.19874"
@@ -174,25 +184,25 @@ add(CodebookFormat("lloyd_max4", _mirror(
     0.128395029851147, 0.3880482994902902, 0.6567591185324634, 0.9423404564869614, 1.2562311973471771,
     1.6180463860218826, 2.0690172265313866, 2.732589570995163), source=LLOYD))
 BOF4 = "BOF4 arXiv:2505.06653 tables 6 and 7 (9 printed digits)"
-add(CodebookFormat("bof4_mse_b64", (
+add(CodebookFormat("bof4_mse_b64", _float32(
     -1, -0.753524542, -0.579203725, -0.438599885, -0.316767991, -0.205992445, -0.101538762, 0, 0.0887245312, 0.17937696,
     0.274149984, 0.375821143, 0.48849377, 0.618705869, 0.779045224, 1), DOWN, False, BOF4))
-add(CodebookFormat("bof4_mae_b64", (
+add(CodebookFormat("bof4_mae_b64", _float32(
     -1, -0.702630579, -0.527270377, -0.394673824, -0.28321448, -0.183531359, -0.0903086662, 0, 0.0789600015,
     0.159879252, 0.244986355, 0.337221891, 0.441359282, 0.565777063, 0.729917824, 1), DOWN, False, BOF4))
-add(CodebookFormat("bof4s_mse_b64", (
+add(CodebookFormat("bof4s_mse_b64", _float32(
     -0.856846392, -0.669287443, -0.523526609, -0.400488257, -0.291063815, -0.190009296, -0.0938529596, 0, 0.0887671709,
     0.17948027, 0.274309605, 0.376019746, 0.488653004, 0.618860364, 0.779139578, 1), DOWN, False, BOF4))
-add(CodebookFormat("bof4s_mae_b64", (
+add(CodebookFormat("bof4s_mae_b64", _float32(
     -0.801879823, -0.607605159, -0.468828022, -0.35596028, -0.257616937, -0.167748138, -0.0827366263, 0, 0.0789434835,
     0.159796685, 0.244849548, 0.337148011, 0.441257387, 0.565681934, 0.72980684, 1), DOWN, False, BOF4))
-add(CodebookFormat("bof4s_mse_b32", (
+add(CodebookFormat("bof4s_mse_b32", _float32(
     -0.87327975, -0.690744638, -0.543703914, -0.41737017, -0.303893358, -0.198601782, -0.098155722, 0, 0.0925938413,
     0.187048003, 0.285519749, 0.390712619, 0.506283164, 0.637974858, 0.795637667, 1), DOWN, False, BOF4))
-add(CodebookFormat("bof4s_mse_b128", (
+add(CodebookFormat("bof4s_mse_b128", _float32(
     -0.837391734, -0.646245241, -0.502863467, -0.383624762, -0.27837795, -0.181571394, -0.0896477327, 0, 0.0850915611,
     0.172083482, 0.263207287, 0.361329317, 0.470745265, 0.598896682, 0.761027992, 1), DOWN, False, BOF4))
-add(CodebookFormat("bof4s_mse_b256", (
+add(CodebookFormat("bof4s_mse_b256", _float32(
     -0.814682901, -0.622183859, -0.482054919, -0.366965085, -0.265987188, -0.173374236, -0.0855776593, 0, 0.0815095231,
     0.164914966, 0.252439201, 0.347027421, 0.453153431, 0.57884866, 0.741859674, 1), DOWN, False, BOF4))
 # fmt: on
@@ -215,3 +225,5 @@ add(CodebookFormat("bitmod_fp4", (*_FP4, -0.0, *(-x for x in _FP4[1:])), DOWN, F
 add(CodebookFormat("binary", (-1, 1), Rounding.NEAREST_UP, False, "sign bit, sign(0) = +1; code 2c - 1"), "int1_pm")
 add(CodebookFormat("ternary", (-1, 0, 1), INWARD, False, "BitNet b1.58 arXiv:2402.17764; code = value + 1"), "int1_58")
 add(FourthRootsFormat(), "cunit4", "fairy_codes")
+
+from . import block_catalog  # noqa: E402, F401  (its lines name the formats above)

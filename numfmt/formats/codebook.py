@@ -34,6 +34,9 @@ class CodebookFormat(Format):
         Default rounding. Values beyond the ends take the end.
     float32_breakpoints : bool
         Nearest rounding turns at the midpoint rounded to binary32, as the reference implementation's constants do.
+    breakpoints : tuple of float
+        Where nearest rounding turns between neighbouring magnitudes, ascending, for a codebook that is symmetric;
+        for reference implementations whose constants are not midpoints.
 
     >>> CodebookFormat("pm3", (-3, -1, 1, 3)).max
     3.0
@@ -44,6 +47,7 @@ class CodebookFormat(Format):
     ties: Rounding = Rounding.NEAREST_EVEN
     float32_breakpoints: bool = False
     source: str = field(default="user codebook", compare=False)
+    breakpoints: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         values = tuple(self.values)
@@ -79,7 +83,23 @@ class CodebookFormat(Format):
             return Unpacked.zero(int(isinstance(value, float) and np.signbit(value)))
         return Unpacked.from_fraction(Fraction(value))
 
+    @cached_property
+    def _given_breakpoints(self) -> dict[Fraction, Fraction]:
+        """Breakpoint above each magnitude that has one."""
+        magnitudes = sorted({abs(Fraction(v)) for v in self.values})
+        if len(self.breakpoints) != len(magnitudes) - 1:
+            raise ArgumentError(
+                f"breakpoints must hold {len(magnitudes) - 1} numbers for {len(magnitudes)} magnitudes, "
+                f"got {len(self.breakpoints)}"
+            )
+        return dict(zip(magnitudes, map(Fraction, self.breakpoints), strict=False))
+
     def breakpoint(self, lower: int, upper: int) -> Real:
+        if self.breakpoints:
+            low, high = Fraction(self.values[lower]), Fraction(self.values[upper])
+            negative = low < 0
+            at = self._given_breakpoints[min(abs(low), abs(high))]
+            return -at if negative else at
         midpoint = super().breakpoint(lower, upper)
         if self.float32_breakpoints:
             assert isinstance(midpoint, Fraction)

@@ -8,24 +8,29 @@ import re
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import fields
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ..errors import ArgumentError, FormatMismatchError, FormatNameError, NumfmtError
 from .base import Format
+from .block import BlockFormat
 
-__all__ = ["add", "ambiguous", "family", "get", "names", "register", "register_family"]
+__all__ = ["AnyFormat", "add", "add_block", "ambiguous", "family", "get", "names", "register", "register_family", "scalar"]
+
+AnyFormat = Format | BlockFormat
 
 _F = TypeVar("_F", bound=type[Format])
 
 _lock = threading.RLock()
 _catalog: dict[str, Format] = {}
+_blocks: dict[str, BlockFormat] = {}
+_block_labels: dict[BlockFormat, str] = {}
 _aliases: dict[str, str] = {}
 _ambiguous: dict[str, tuple[str, ...]] = {}
-_families: list[tuple[re.Pattern[str], Callable[..., Format]]] = []
-_parsed: dict[str, Format] = {}
+_families: list[tuple[re.Pattern[str], Callable[..., AnyFormat]]] = []
+_parsed: dict[str, AnyFormat] = {}
 
 
-def register_family(pattern: str, make: Callable[..., Format]) -> None:
+def register_family(pattern: str, make: Callable[..., AnyFormat]) -> None:
     """Let names that match `pattern` whole mean ``make(**groups)``; digits arrive as int, missing groups not at all."""
     with _lock:
         _families.append((re.compile(pattern), make))
@@ -64,13 +69,35 @@ def add(fmt: Format, *aliases: str, spelled: str | None = None) -> Format:
     return fmt
 
 
+def add_block(name: str, fmt: BlockFormat, *aliases: str) -> BlockFormat:
+    """Put a block format into the catalog under `name`; equal fields get that name back, however they were made."""
+    with _lock:
+        _blocks[name] = fmt
+        _block_labels.setdefault(fmt, name)
+        for alias in aliases:
+            _aliases[alias] = name
+    return fmt
+
+
+def block_label(fmt: BlockFormat) -> str | None:
+    """The catalog name of a block format, if it has one."""
+    return _block_labels.get(fmt)
+
+
 def ambiguous(name: str, *candidates: str) -> None:
     """Declare a name that people use for several formats: `get` raises and lists them."""
     _ambiguous[name] = candidates
 
 
-def register(fmt: Format, *, aliases: Iterable[str] = ()) -> Format:
+def register(fmt: AnyFormat, *, name: str | None = None, aliases: Iterable[str] = ()) -> AnyFormat:
     """Make `fmt` known under its name and `aliases` in this process, and return it.
+
+    Parameters
+    ----------
+    fmt : Format or BlockFormat
+    name : str, optional
+        Catalog name of a block format (a scalar format names itself).
+    aliases : iterable of str
 
     Raises
     ------
@@ -80,24 +107,30 @@ def register(fmt: Format, *, aliases: Iterable[str] = ()) -> Format:
     >>> import numfmt as nf
     >>> nf.register(nf.CodebookFormat("doc_pm3", (-3, -1, 1, 3))).name
     'doc_pm3'
+    >>> nf.register(nf.BlockFormat("doc_pm3", "bfloat16", 64), name="doc_pm3_g64").bits_per_element
+    2.25
     """
-    if not isinstance(fmt, Format):
-        raise ArgumentError(f"fmt must be a Format, got {type(fmt).__name__}")
+    if not isinstance(fmt, (Format, BlockFormat)):
+        raise ArgumentError(f"fmt must be a Format or BlockFormat, got {type(fmt).__name__}")
+    if name is not None and isinstance(fmt, Format):
+        raise ArgumentError(f"name is for block formats; {fmt.name} names itself, pass aliases=")
     aliases = tuple(aliases)
     with _lock:
-        for name in (fmt.name, *aliases):
+        for taken in (name or fmt.name, *aliases):
             try:
-                known = get(name)
+                known = get(taken)
             except FormatNameError:
-                if name in _ambiguous:
-                    raise ArgumentError(f"the name {name!r} is ambiguous and cannot be registered") from None
+                if taken in _ambiguous:
+                    raise ArgumentError(f"the name {taken!r} is ambiguous and cannot be registered") from None
                 continue
             if known != fmt:
-                raise ArgumentError(f"the name {name!r} already means {known!r}; choose another")
+                raise ArgumentError(f"the name {taken!r} already means {known!r}; choose another")
+        if isinstance(fmt, BlockFormat):
+            return add_block(name or fmt.name, fmt, *aliases)
         return add(fmt, *aliases)
 
 
-def _parse(name: str) -> Format | None:
+def _parse(name: str) -> AnyFormat | None:
     for pattern, make in _families:
         match = pattern.fullmatch(name)
         if match is None:
@@ -107,17 +140,19 @@ def _parse(name: str) -> Format | None:
             fmt = make(**groups)
         except NumfmtError as err:
             raise FormatNameError(f"{name!r} is not a legal format: {err}") from None
+        if isinstance(fmt, BlockFormat):
+            return _blocks.get(block_label(fmt) or "", fmt)
         # The grammar can spell a catalog format in its own way; there is one canonical object.
         return _catalog.get(_aliases.get(fmt.name, fmt.name), fmt)
     return None
 
 
-def get(name: str | Format) -> Format:
-    """The format of a name, an alias or a grammar spelling; a Format is returned as it is.
+def get(name: str | AnyFormat) -> AnyFormat:
+    """The format of a name, an alias or a grammar spelling; a format object is returned as it is.
 
     Parameters
     ----------
-    name : str or Format
+    name : str, Format or BlockFormat
         Case is ignored; ``-`` counts as ``_``.
 
     Raises
@@ -129,11 +164,11 @@ def get(name: str | Format) -> Format:
     >>> nf.get("float8_e4m3fn").name
     'fp8_e4m3fn'
     """
-    if isinstance(name, Format):
+    if isinstance(name, (Format, BlockFormat)):
         return name
     if not isinstance(name, str):
         raise FormatMismatchError(f"fmt must be a format name or a Format, got {type(name).__name__}")
-    fmt = _catalog.get(name) or _parsed.get(name)
+    fmt: AnyFormat | None = _catalog.get(name) or _blocks.get(name) or _parsed.get(name)
     if fmt is not None:
         return fmt
     key = name.strip().lower().replace("-", "_")
@@ -141,12 +176,12 @@ def get(name: str | Format) -> Format:
         options = ", ".join(_ambiguous[key])
         raise FormatNameError(f"format name {name!r} is ambiguous; it could mean: {options}")
     key = _aliases.get(key, key)
-    fmt = _catalog.get(key) or _parse(key)
+    fmt = _catalog.get(key) or _blocks.get(key) or _parse(key)
     if fmt is None:
-        near = difflib.get_close_matches(key, [*_catalog, *_aliases, *_ambiguous], n=3, cutoff=0.0)
+        near = difflib.get_close_matches(key, [*_catalog, *_blocks, *_aliases, *_ambiguous], n=3, cutoff=0.0)
         raise FormatNameError(
             f"unknown format name {name!r}; nearest names: {', '.join(near)}. numfmt list shows them all, and the "
-            "grammar takes fpN_eEmM, intN, positN_ES, takumN, lnsN_R, p3109_kKpP{s,u}{e,f}"
+            "grammar takes fpN_eEmM, intN, positN_ES, takumN, lnsN_R, p3109_kKpP{s,u}{e,f}, bfpM_kK, element*scale/K"
         )
     with _lock:
         if len(_parsed) < 4096:
@@ -154,19 +189,41 @@ def get(name: str | Format) -> Format:
     return fmt
 
 
-def names(pattern: str = "*") -> list[str]:
+def scalar(name: str | AnyFormat) -> Format:
+    """Like `get`, for places that need a scalar format."""
+    fmt = get(name)
+    if isinstance(fmt, BlockFormat):
+        raise FormatMismatchError(
+            f"{fmt.name} is a block format, and this needs a scalar one; its elements are {fmt.element.name}"
+        )
+    return fmt
+
+
+def names(pattern: str = "*", *, kind: str | None = None) -> list[str]:
     """Canonical names of the catalog that match a shell-style pattern, sorted; aliases match too.
+
+    Parameters
+    ----------
+    pattern : str
+        Shell pattern.
+    kind : {"scalar", "block"}, optional
+        Only scalar or only block formats.
 
     >>> import numfmt as nf
     >>> nf.names("fp4*")
     ['fp4_e1m2', 'fp4_e2m1', 'fp4_e3m0']
+    >>> nf.names("mxfp*", kind="block")
+    ['mxfp4', 'mxfp6_e2m3', 'mxfp6_e3m2', 'mxfp8_e4m3', 'mxfp8_e5m2']
     """
-    found = {n for n in _catalog if fnmatch.fnmatchcase(n, pattern)}
+    if kind not in (None, "scalar", "block"):
+        raise ArgumentError(f"kind must be 'scalar', 'block' or None, got {kind!r}")
+    known: dict[str, Any] = {**(_catalog if kind != "block" else {}), **(_blocks if kind != "scalar" else {})}
+    found = {n for n in known if fnmatch.fnmatchcase(n, pattern)}
     if pattern != "*":
-        found |= {c for a, c in _aliases.items() if fnmatch.fnmatchcase(a, pattern)}
+        found |= {c for a, c in _aliases.items() if c in known and fnmatch.fnmatchcase(a, pattern)}
     return sorted(found)
 
 
-def aliases_of(fmt: Format) -> list[str]:
+def aliases_of(fmt: AnyFormat) -> list[str]:
     """Aliases of a catalog format, sorted."""
     return sorted(a for a, c in _aliases.items() if c == fmt.name)

@@ -278,7 +278,7 @@ class GgmlType:
         with np.errstate(over="ignore"):
             blocks = np.ascontiguousarray(array, np.float32)
         if not np.can_cast(array.dtype, np.float32):
-            _require(blocks == array, np.isnan(array) if array.dtype.kind == "f" else None, array)
+            _require_exact(blocks, array)
         finite = np.isfinite(blocks)
         if not finite.all():
             index = _index(finite)
@@ -334,11 +334,14 @@ def _index(good: npt.NDArray[np.bool_]) -> tuple[int, ...]:
     return tuple(int(i) for i in np.unravel_index(int(good.argmin()), good.shape))
 
 
-def _require(equal: npt.NDArray[np.bool_], nan: npt.NDArray[np.bool_] | None, array: npt.NDArray[Any]) -> None:
-    exact = equal if nan is None else equal | nan
+def _require_exact(blocks: npt.NDArray[np.float32], array: npt.NDArray[Any]) -> None:
+    if array.dtype.kind == "f":
+        exact = (blocks == array) | np.isnan(array)
+    else:  # compared as binary64, which holds integers up to here
+        exact = (blocks == array) & (array <= 1 << 53) & (array >= -(1 << 53))
     if not exact.all():
         index = _index(exact)
         raise DTypeError(
-            f"x must hold binary32 numbers, got {array[index]!r} ({array.dtype}) at index {index}; round it yourself "
+            f"x must hold binary32 numbers, got {array[index]!s} ({array.dtype}) at index {index}; round it yourself "
             "with x.astype(numpy.float32)"
         )
