@@ -237,6 +237,9 @@ def test_published_examples():
     assert pack_codes([1, 2, 3], 4, "fp4x2").tobytes() == b"\x21\x03"  # ONNX IR, packing of 4-bit types
     # quack, tests of pack_uint6: the CUTLASS sub-byte order.
     assert pack_codes([0x21, 0x33, 0x2A, 0x3F], 6, "fp6_4in3").tobytes() == b"\xe1\xac\xfe"
+    # Recorded from torchao's triton_pack_uint6_kernel in Triton 3.9's interpreter.
+    recorded = bytes.fromhex("02d696622afebe8a47239377efcb3b1fc24ac24ac24ac24a")
+    assert pack_codes([(i * (i * i + 9) // 2 + 3) % 64 for i in range(32)], 6, "fp6_4p2").tobytes() == recorded
     for code, bits in ((1, 2), (2, 3), (5, 32)):
         assert pack_codes([code], bits)[0] == code
 
