@@ -102,8 +102,8 @@ _HOME = {
     "_block_array": "BlockEncoded",
     "_report": "ConversionReport",
     "facts": "FormatInfo finfo",
-    "formats": "BlockFormat CodebookFormat ExponentFormat FloatFormat Format FourthRootsFormat HiFloat8Format IntFormat Kind "
-    "LnsFormat P3109Format PositFormat ScaleRule Specials TakumFormat TakumLogFormat Unpacked get names register "
+    "formats": "BlockFormat CodebookFormat ExponentFormat FloatFormat Format FourthRootsFormat HiFloat8Format IntFormat "
+    "Kind LnsFormat P3109Format PositFormat ScaleRule Specials TakumFormat TakumLogFormat Unpacked get names register "
     "scale_rules",
     "profiles": "Difference Profile Rule compare_profiles profile_names",
     "rounding": "HashRandom NaNRule Overflow PhiloxRandom RandomBits Rounding",

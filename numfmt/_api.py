@@ -108,9 +108,15 @@ def encode(
         codes = _fast(fmt, "_encode_runs", x, out, rounding, overflow, nan, profile)
         if codes is not None:
             return Encoded._wrap(codes, fmt)
-    given = get_any(fmt)
-    blocks = {"axis": axis, "pad": pad, "scale_rule": scale_rule, "nonfinite": nonfinite, "scales": scales}
-    blocks["tensor_scale"] = tensor_scale
+    given: AnyFormat = get_any(fmt)
+    blocks: dict[str, Any] = {
+        "axis": axis,
+        "pad": pad,
+        "scale_rule": scale_rule,
+        "nonfinite": nonfinite,
+        "scales": scales,
+    }
+    blocks |= {"scales": scales, "tensor_scale": tensor_scale}
     if isinstance(given, BlockFormat):
         if out is not None:
             raise ArgumentError(f"out is for scalar formats; {given.name} returns codes and scales")
@@ -173,7 +179,9 @@ def _block_options(
 
 def _block_input(x: Any, fmt: BlockFormat) -> Any:
     if isinstance(x, BlockEncoded):
-        raise FormatMismatchError(f"x is encoded in {x.format.name}: decode it first, blocks are not converted directly")
+        raise FormatMismatchError(
+            f"x is encoded in {x.format.name}: decode it first, blocks are not converted directly"
+        )
     return np.asarray(decode(x)) if isinstance(x, Encoded) else x
 
 
@@ -459,11 +467,11 @@ def quantize(
         values = _fast(fmt, "_quantize_runs", x, out, rounding, overflow, nan, profile)
         if values is not None:
             return values
-    given = get_any(fmt)
+    given: AnyFormat = get_any(fmt)
     if isinstance(x, (Encoded, BlockEncoded)):
         raise FormatMismatchError("quantize takes numbers; use cast(e, fmt) for an Encoded")
-    blocks = {"axis": axis, "pad": pad, "scale_rule": scale_rule, "nonfinite": nonfinite, "scales": scales}
-    blocks["tensor_scale"] = tensor_scale
+    blocks = {"axis": axis, "pad": pad, "scale_rule": scale_rule, "nonfinite": nonfinite}
+    blocks |= {"scales": scales, "tensor_scale": tensor_scale}
     if isinstance(given, BlockFormat):
         options = _block_options(rounding, overflow, nan, profile, random, blocks)
         if report:

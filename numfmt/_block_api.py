@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from .errors import ArgumentError, DTypeError, RangeError
 from .formats.base import Format
 from .formats.block import BlockFormat
 from .formats.random import RandomSource, random_integers
+from .formats.registry import scalar
 from .profiles import resolve_block
 
 __all__ = ["BlockCall", "block_unit", "decode_block", "encode_block", "quantize_block"]
@@ -100,8 +101,8 @@ def _encode_chunks(call: BlockCall) -> Blocks:
         draw = None if random is None else random[at : at + step]
         parts.append(encode(rows[at : at + step].astype(np.float64), encoder, call.tensor_scale, draw))
     if len(parts) == 1:
-        return parts[0]
-    zeros = None if parts[0].zero_points is None else np.concatenate([p.zero_points for p in parts])  # type: ignore[misc]
+        return cast(Blocks, parts[0])
+    zeros = None if parts[0].zero_points is None else np.concatenate([p.zero_points for p in parts])
     return Blocks(
         np.concatenate([p.codes for p in parts]),
         np.concatenate([p.scales for p in parts]),
@@ -121,7 +122,7 @@ def encode_block(x: Any, fmt: BlockFormat, options: dict[str, Any]) -> BlockEnco
 
     scheme = scheme_of(fmt)
     if scheme.encode_array is not None:
-        return scheme.encode_array(x, fmt, options)
+        return cast(BlockEncoded, scheme.encode_array(x, fmt, options))
     reals = _reals(x, fmt)
     array, offset = reals.array, None
     if fmt.centre:
@@ -142,7 +143,7 @@ def _encode_fast(call: BlockCall) -> Blocks | None:
     from ._block_lowering import encode_plan
 
     plan = encode_plan(call.fmt, call.policy) if call.source is None and call.single else None
-    return None if plan is None else plan.run(call)
+    return None if plan is None else cast("Blocks | None", plan.run(call))
 
 
 def _encode_given(call: BlockCall, given: Any) -> Blocks:
@@ -189,7 +190,7 @@ def _wrap(call: BlockCall, blocks: Blocks, offset: Any) -> BlockEncoded:
 def _encode_nested(x: Array, fmt: BlockFormat, offset: Any, options: dict[str, Any]) -> BlockEncoded:
     """Double quantization: elements see the binary32 scales, which are then encoded themselves."""
     assert isinstance(fmt.scale, BlockFormat)
-    plain = replace(fmt, scale="binary32", centre=False)
+    plain = replace(fmt, scale=scalar("binary32"), centre=False)
     b = encode_block(x, plain, options)
     inner = {**options, "axis": "default", "pad": True, "random": None, "scales": None, "tensor_scale": None}
     inner |= {"source": lambda policy: None, "rounding": None, "overflow": None, "nan": None, "profile": None}
@@ -215,7 +216,9 @@ def decode_block(b: BlockEncoded, dtype: Any = None, out: Array | None = None) -
     scales = blocking.split_scales(b.scale_values)
     codes = blocking.whole.split(b.codes)
     zeros = None if b.zero_points is None else blocking.split_scales(b.zero_points)
-    sides = {name: side.reshape(blocking.count, *side.shape[len(blocking.scale_shape) :]) for name, side in b.sides.items()}
+    sides = {
+        name: side.reshape(blocking.count, *side.shape[len(blocking.scale_shape) :]) for name, side in b.sides.items()
+    }
     rows = values.reshape(blocking.count, blocking.size) if blocking.in_place else np.empty(codes.shape, wanted)
     step = max(1, _CHUNK // max(blocking.size, 1))
     for at in range(0, blocking.count, step):
@@ -272,5 +275,3 @@ def block_unit(b: BlockEncoded) -> Array:
     scales = blocking.split_scales(np.abs(b.scale_values))
     wide = np.broadcast_to(scales[:, None], (blocking.count, blocking.size))
     return blocking.crop(blocking.join(np.ascontiguousarray(wide)))
-
-

@@ -24,7 +24,7 @@ _NATIVE = {"binary16": np.dtype(np.float16), "binary32": np.dtype(np.float32), "
 def native_scales(codes: Array, fmt: Format) -> Array:
     """Scale codes as users hold them: floats for binary16/32/64, else unsigned codes."""
     dtype = _NATIVE.get(fmt.name)
-    return codes if dtype is None else codes.view(dtype)
+    return codes if dtype is None else np.asarray(codes.view(dtype))
 
 
 def scale_codes(scales: Any, fmt: Format) -> Array:
@@ -80,7 +80,18 @@ class BlockEncoded:
            [123]], dtype=uint8))
     """
 
-    __slots__ = ("_blocking", "axis", "codes", "format", "offset", "scales", "shape", "sides", "tensor_scale", "zero_points")
+    __slots__ = (
+        "_blocking",
+        "axis",
+        "codes",
+        "format",
+        "offset",
+        "scales",
+        "shape",
+        "sides",
+        "tensor_scale",
+        "zero_points",
+    )
     #: NumPy ufuncs on codes would be silently wrong.
     __array_ufunc__: ClassVar[None] = None
 
@@ -124,7 +135,9 @@ class BlockEncoded:
         self.tensor_scale = self._checked_tensor_scale(tensor_scale)
         self.zero_points = self._checked_zeros(zero_points)
         if (offset is not None) != fmt.centre:
-            raise ArgumentError(f"offset {'is needed' if fmt.centre else 'must be None'} for {fmt.name}, got {offset!r}")
+            raise ArgumentError(
+                f"offset {'is needed' if fmt.centre else 'must be None'} for {fmt.name}, got {offset!r}"
+            )
         self.offset = None if offset is None else np.float32(offset)
         self.sides = {name: np.asarray(side) for name, side in (sides or {}).items()}
         for name, side in self.sides.items():

@@ -89,7 +89,9 @@ class ReportSums:
         """Count flat `x` and its converted values `y`; `unit` is the scale of each element of a block format."""
         with np.errstate(all="ignore"):
             x, y = x.astype(np.float64), y.astype(np.float64)
-            low, high, normal = (nearest_float(v) * unit for v in (self.fmt.min, self.fmt.max, self.fmt.smallest_normal))
+            low, high, normal = (
+                nearest_float(v) * unit for v in (self.fmt.min, self.fmt.max, self.fmt.smallest_normal)
+            )
             nan, finite = np.isnan(x), np.isfinite(y)
             self.counts += np.array(
                 (

@@ -19,7 +19,16 @@ from .formats.scale_rules import scale_rule
 from .formats.tables import encode_steps
 from .rounding import NaNRule, Overflow, Rounding
 
-__all__ = ["BlockRule", "Difference", "Profile", "Rule", "compare_profiles", "profile_names", "resolve_block", "resolve_policy"]
+__all__ = [
+    "BlockRule",
+    "Difference",
+    "Profile",
+    "Rule",
+    "compare_profiles",
+    "profile_names",
+    "resolve_block",
+    "resolve_policy",
+]
 
 
 @dataclass(frozen=True)

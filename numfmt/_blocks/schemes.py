@@ -1,4 +1,4 @@
-"""How each class of block format encodes and decodes rows: the plain scheme, and those that special formats register."""
+"""How each class of block format encodes and decodes rows: the plain scheme, and those of special formats."""
 
 from __future__ import annotations
 

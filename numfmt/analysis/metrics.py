@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .. import Format, get, quantize
+from .. import Format, quantize
 from ..errors import ArgumentError, FormatMismatchError
+from ..formats import scalar as get
 
 __all__ = ["ClipSearch", "best_clip", "decimal_accuracy", "sqnr_db"]
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from .. import Format, decode, get, quantize
+from .. import Format, decode, quantize
 from ..errors import ArgumentError, FormatMismatchError
+from ..formats import scalar as get
 from .metrics import decimal_accuracy
 
 if TYPE_CHECKING:

@@ -11,9 +11,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from .. import Format, formats, get, names
+from .. import Format, formats
 from ..display import bit_fields, bits_text, code_text, number_text, value_text
 from ..errors import ArgumentError, FormatNameError
+from ..formats import names
+from ..formats import scalar as get
 from .families import FAMILIES, OTHER, family_of
 from .options import FormatArgument, JsonFlag
 from .output import bits_cell, console, json_number, new_table, note, print_json, short
@@ -90,7 +92,7 @@ def list_formats(
     json: JsonFlag = False,
 ) -> None:
     """List the formats by family: bits, largest and smallest value, aliases, source."""
-    found = [get(name) for name in names(pattern or "*")]
+    found = [get(name) for name in names(pattern or "*", kind="scalar")]
     if not found:
         assert pattern is not None
         try:  # a name of the grammar, such as fp12_e5m6, is no catalog entry

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from .. import Difference, Format, compare_profiles, get, profile_names
+from .. import Difference, Format, compare_profiles, profile_names
 from ..display import bits_text, code_text, value_text
+from ..formats import scalar as get
 from .options import FormatArgument, JsonFlag
 from .output import bits_cell, console, fits, json_number, new_table, print_json
 

@@ -15,8 +15,9 @@ import typer
 from numpy.lib import format as npy_format
 from rich.text import Text
 
-from .. import Format, encode, get, quantize
+from .. import Format, encode, quantize
 from ..errors import ArgumentError, FileFormatError, NumfmtError, RangeError
+from ..formats import scalar as get
 from .export import json_report
 from .files import CHUNK, Tensor, open_tensors
 from .measure import Scale, scale_of, scale_rule

@@ -12,8 +12,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from .. import Format, get
+from .. import Format
 from ..errors import ArgumentError
+from ..formats import scalar as get
 from .export import csv_text, html_text, json_report
 from .measure import Figures, Scale
 from .output import console, error_console, new_table, note, print_json, write_text

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .. import Format, get
+from .. import Format
 from ..errors import FileFormatError
+from ..formats import scalar as get
 from .files import Tensor, unusable
 
 __all__ = ["open_safetensors", "read_layout"]

@@ -11,8 +11,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from .. import get
 from ..display import code_text, number_text, value_text
+from ..formats import scalar as get
 from .explain import Explanation, explain
 from .facts import facts_of, print_facts
 from .numbers import parse_value

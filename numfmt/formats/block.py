@@ -1,4 +1,4 @@
-"""`BlockFormat`: elements of one format that share a scale. MX, NVFP4, BFP, grouped integers: all the same few fields."""
+"""`BlockFormat`: elements of one format that share a scale. MX, NVFP4, BFP, grouped integers: the same few fields."""
 
 from __future__ import annotations
 
@@ -245,5 +245,3 @@ class BlockFormat:
     def has_nan(self) -> bool:
         """Whether a NaN can be stored, in an element or through a NaN scale."""
         return self.element.has_nan or (isinstance(self.scale, Format) and self.scale.has_nan)
-
-

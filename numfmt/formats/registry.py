@@ -14,7 +14,18 @@ from ..errors import ArgumentError, FormatMismatchError, FormatNameError, Numfmt
 from .base import Format
 from .block import BlockFormat
 
-__all__ = ["AnyFormat", "add", "add_block", "ambiguous", "family", "get", "names", "register", "register_family", "scalar"]
+__all__ = [
+    "AnyFormat",
+    "add",
+    "add_block",
+    "ambiguous",
+    "family",
+    "get",
+    "names",
+    "register",
+    "register_family",
+    "scalar",
+]
 
 AnyFormat = Format | BlockFormat
 
@@ -147,13 +158,17 @@ def _parse(name: str) -> AnyFormat | None:
     return None
 
 
-def get(name: str | AnyFormat) -> AnyFormat:
+def get(name: str | AnyFormat) -> Any:
     """The format of a name, an alias or a grammar spelling; a format object is returned as it is.
 
     Parameters
     ----------
     name : str, Format or BlockFormat
         Case is ignored; ``-`` counts as ``_``.
+
+    Returns
+    -------
+    Format or BlockFormat
 
     Raises
     ------

@@ -6,7 +6,8 @@ import copy
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from ..formats import Format, FourthRootsFormat, IntFormat, get
+from ..formats import Format, FourthRootsFormat, IntFormat
+from ..formats import scalar as get
 from .complex_codes import check_fourth_roots
 from .deterministic import check_rational_inputs, check_reference, check_roundings, check_specials, check_wrapping
 from .harness import Harness

@@ -65,7 +65,7 @@ def real_formats(max_bits: int = 16) -> SearchStrategy[Format]:
     """
     from hypothesis import strategies as st
 
-    named = [fmt for fmt in map(get, names()) if fmt.bits <= max_bits and not fmt.is_complex]
+    named = [fmt for fmt in map(get, names(kind="scalar")) if fmt.bits <= max_bits and not fmt.is_complex]
     families = [_floats(max_bits), _p3109(max_bits), _integers(max_bits), _posits(max_bits), _takums(max_bits)]
     return st.one_of(st.sampled_from(named), st.one_of(*families, _lns(max_bits), _codebooks(max_bits)))
 
