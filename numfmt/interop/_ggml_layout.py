@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Field", "Packed6", "Parts", "Planes", "Section", "Trits"]
+__all__ = ["Bits", "Field", "Packed6", "Parts", "Planes", "Section", "Trits"]
 
 Parts = dict[str, npt.NDArray[Any]]
 Bytes = npt.NDArray[np.uint8]
@@ -26,7 +26,7 @@ class Section(Protocol):
         """The (n, n_bytes) bytes that hold this section's share of `parts`."""
 
     def unpack(self, data: Bytes, parts: Parts) -> None:
-        """Put what (n, n_bytes) bytes hold into `parts`, whose "codes" are zero where no section has been yet."""
+        """Put what (n, n_bytes) bytes hold into `parts`; "codes" may come together from several sections."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,18 @@ class Field:
         parts[self.part] = numbers.reshape(-1, *self.shape)
 
 
+def _merge(parts: Parts, codes: Bytes) -> None:
+    if "codes" in parts:
+        parts["codes"] |= codes
+    else:
+        parts["codes"] = codes
+
+
 @dataclass(frozen=True)
 class Planes:
     """`bits` bits of every code: byte j of a group of `width` holds elements j, j + width, ... from its lowest bits up.
 
-    `shift` is the place of these bits within the code (the high bits of Q5_0 and Q6_K lie in a section of their own).
+    `shift` is the place of these bits within the code (the high bits of Q6_K lie in a section of their own).
     """
 
     n_bytes: int
@@ -66,48 +73,81 @@ class Planes:
     bits: int
     shift: int = 0
 
-    def _shifts(self) -> Bytes:
-        return np.arange(0, 8, self.bits, dtype=np.uint8).reshape(1, 1, -1, 1)
+    def _runs(self, codes: Bytes) -> npt.NDArray[np.void]:
+        """Codes as runs of `width` elements, (n, groups, planes): NumPy moves a run as one item."""
+        return codes.view(f"V{self.width}").reshape(len(codes), self.n_bytes // self.width, 8 // self.bits)
 
     def pack(self, parts: Parts) -> Bytes:
-        codes = parts["codes"]
-        field = (codes >> np.uint8(self.shift)) & np.uint8((1 << self.bits) - 1)
-        planes = field.reshape(len(codes), self.n_bytes // self.width, 8 // self.bits, self.width) << self._shifts()
-        return np.bitwise_or.reduce(planes, axis=2).reshape(len(codes), self.n_bytes)
+        codes = np.ascontiguousarray(parts["codes"])
+        runs = self._runs(codes)
+        data = np.zeros((len(codes), self.n_bytes), np.uint8)
+        for plane in range(8 // self.bits):
+            field = np.ascontiguousarray(runs[:, :, plane]).view(np.uint8).reshape(data.shape) >> np.uint8(self.shift)
+            field &= np.uint8((1 << self.bits) - 1)
+            data |= field << np.uint8(plane * self.bits)
+        return data
 
     def unpack(self, data: Bytes, parts: Parts) -> None:
-        groups = data.reshape(len(data), self.n_bytes // self.width, 1, self.width)
-        field = (groups >> self._shifts()) & np.uint8((1 << self.bits) - 1)
-        parts["codes"] |= field.reshape(parts["codes"].shape) << np.uint8(self.shift)
+        data = np.ascontiguousarray(data)
+        codes = np.empty((len(data), self.n_bytes * 8 // self.bits), np.uint8)
+        runs = self._runs(codes)
+        for plane in range(8 // self.bits):
+            field = data >> np.uint8(plane * self.bits)
+            field &= np.uint8((1 << self.bits) - 1)
+            field <<= np.uint8(self.shift)
+            runs[:, :, plane] = field.view(runs.dtype)
+        _merge(parts, codes)
+
+
+@dataclass(frozen=True)
+class Bits:
+    """One bit of every code, at place `shift` of it: element j in bit j of a little-endian word."""
+
+    n_bytes: int
+    shift: int
+
+    def pack(self, parts: Parts) -> Bytes:
+        return np.packbits((parts["codes"] >> np.uint8(self.shift)) & np.uint8(1), axis=1, bitorder="little")
+
+    def unpack(self, data: Bytes, parts: Parts) -> None:
+        _merge(parts, np.unpackbits(data, axis=1, bitorder="little") << np.uint8(self.shift))
 
 
 @dataclass(frozen=True)
 class Trits:
-    """Base-3 digits, `digits` to a byte, most significant first: byte j holds elements first + j + k * n_bytes.
+    """Base-3 digits, several to a byte, most significant first, in spans of (bytes, digits of each).
 
-    The byte is ceil(v * 256 / 243) with v = sum of t_k * 3**(4 - k), so that digit k is the integer part of
-    3 * ((byte * 3**k mod 256) / 256). Only 243 (81 with four digits) of the 256 bytes are ever written; all are read.
+    Byte j of a span of w bytes holds its elements j, j + w, ... The byte is ceil(v * 256 / 243) with
+    v = sum of t_k * 3**(4 - k), so that digit k is the integer part of 3 * ((byte * 3**k mod 256) / 256). Only 243 (81
+    with four digits) of the 256 bytes are ever written; all are read.
     """
 
-    n_bytes: int
-    digits: int
-    first: int
+    spans: tuple[tuple[int, int], ...]
 
-    def _elements(self) -> slice:
-        return slice(self.first, self.first + self.digits * self.n_bytes)
+    @property
+    def n_bytes(self) -> int:
+        return sum(width for width, _ in self.spans)
 
     def pack(self, parts: Parts) -> Bytes:
-        codes = parts["codes"][:, self._elements()].reshape(-1, self.digits, self.n_bytes)
-        value = np.zeros((len(codes), self.n_bytes), np.uint16)
-        for k in range(self.digits):
-            value += codes[:, k] * np.uint16(3 ** (4 - k))
-        return ((value * np.uint16(256) + np.uint16(242)) // np.uint16(243)).astype(
-            np.uint8
-        )  # <= 242 * 256 + 242 < 2**16
+        value = np.zeros((len(parts["codes"]), self.n_bytes), np.uint16)
+        byte = element = 0
+        for width, digits in self.spans:
+            for k in range(digits):
+                value[:, byte : byte + width] += parts["codes"][:, element : element + width] * np.uint16(3 ** (4 - k))
+                element += width
+            byte += width
+        return ((value * np.uint16(256) + np.uint16(242)) // np.uint16(243)).astype(np.uint8)  # value <= 242
 
     def unpack(self, data: Bytes, parts: Parts) -> None:
-        rest = data[:, None, :] * (np.uint8(3) ** np.arange(self.digits, dtype=np.uint8))[:, None]  # mod 256
-        parts["codes"][:, self._elements()] = ((rest * np.uint16(3)) >> np.uint16(8)).reshape(len(data), -1)
+        codes = np.empty((len(data), sum(width * digits for width, digits in self.spans)), np.uint8)
+        byte = element = 0
+        for width, digits in self.spans:
+            for k in range(digits):
+                rest = data[:, byte : byte + width] * np.uint8(3**k)  # mod 256
+                codes[:, element : element + width] = (rest * np.uint16(3)) >> np.uint16(8)
+                element += width
+            byte += width
+        _merge(parts, codes)
 
 
 @dataclass(frozen=True)

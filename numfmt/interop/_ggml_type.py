@@ -17,7 +17,7 @@ from ._ggml_layout import Field, Packed6, Parts, Section
 __all__ = ["GgmlType"]
 
 #: Elements that `encode` and `decode` work on together: the temporaries stay in the cache.
-_CHUNK = 1 << 15
+_CHUNK = 1 << 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,6 +211,7 @@ class GgmlType:
 
     def _quantized(self, blocks: npt.NDArray[np.float32], leading: tuple[int, ...], first: int) -> Parts:
         assert self.quantizer is not None
+        self._require_finite(blocks, leading, first)
         # Only a scale that is refused below overflows.
         with np.errstate(over="ignore", invalid="ignore"):
             parts = self.quantizer(blocks)
@@ -218,6 +219,19 @@ class GgmlType:
                 if part in parts and parts[part].dtype == np.float32:
                     parts[part] = self._stored(part, parts[part], leading, first)
         return parts
+
+    def _require_finite(self, blocks: npt.NDArray[np.float32], leading: tuple[int, ...], first: int) -> None:
+        finite = np.isfinite(blocks)
+        if finite.all():
+            return
+        block, element = _index(finite)
+        *outer, last = (int(i) for i in np.unravel_index(first + block, leading))
+        bad = blocks[block, element]
+        error = NaNError if np.isnan(bad) else ArgumentError
+        raise error(
+            f"x must be finite, {self.name} has no code for {bad!s} at index {(*outer, last * self.block + element)}; "
+            "replace it first"
+        )
 
     def _stored(
         self, part: str, unrounded: npt.NDArray[np.float32], leading: tuple[int, ...], first: int
@@ -236,7 +250,7 @@ class GgmlType:
         return np.concatenate([section.pack(flat) for section in self.sections], axis=1, out=out)
 
     def _unpacked(self, rows: npt.NDArray[np.uint8]) -> Parts:
-        parts: Parts = {"codes": np.zeros((len(rows), self.block), np.uint8)}
+        parts: Parts = {}
         start = 0
         for section in self.sections:
             section.unpack(rows[:, start : start + section.n_bytes], parts)
@@ -252,7 +266,8 @@ class GgmlType:
         elif self.code_limit == 256:
             out[...] = codes.view(np.int8)
         else:
-            np.subtract(codes, np.float32(self.bias), out=out)
+            out[...] = codes
+            out -= np.float32(self.bias)
         with np.errstate(over="ignore", invalid="ignore"):
             scale, offset = self.factor(flat)
             by_sub_block = out.reshape(len(out), scale.shape[1], -1)
@@ -279,12 +294,6 @@ class GgmlType:
             blocks = np.ascontiguousarray(array, np.float32)
         if not np.can_cast(array.dtype, np.float32):
             _require_exact(blocks, array)
-        finite = np.isfinite(blocks)
-        if not finite.all():
-            index = _index(finite)
-            bad = blocks[index]
-            error = NaNError if np.isnan(bad) else ArgumentError
-            raise error(f"x must be finite, {self.name} has no code for {bad!s} at index {index}; replace it first")
         return blocks.reshape(*blocks.shape[:-1], blocks.shape[-1] // self.block, self.block)
 
     def _rows_of(self, data: npt.ArrayLike | bytes) -> npt.NDArray[np.uint8]:

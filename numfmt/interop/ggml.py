@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from ..errors import FormatNameError
 from . import _ggml_rules as rules
-from ._ggml_layout import Field, Packed6, Planes, Trits
+from ._ggml_layout import Bits, Field, Packed6, Planes, Trits
 from ._ggml_type import GgmlType
 
 __all__ = ["DEVIATIONS", "Deviation", "GgmlType", "ggml_type", "ggml_types"]
@@ -93,7 +93,7 @@ DEVIATIONS = (
 _HALF = Field("scales", "<f2")
 _MINIMUM = Field("minimums", "<f2")
 _NIBBLES = Planes(16, width=16, bits=4)  # element j low, j + 16 high
-_FIFTH_BITS = Planes(4, width=1, bits=1, shift=4)  # element j in bit j of a 32-bit word
+_FIFTH_BITS = Bits(4, shift=4)  # element j in bit j of a 32-bit word
 
 _TYPES = (
     GgmlType(
@@ -119,7 +119,7 @@ _TYPES = (
         code_limit=32, quantizer=rules.asymmetric(31),
     ),
     GgmlType(
-        "Q8_0", 8, 32, (_HALF, Planes(32, width=32, bits=8)), rules.scale_factor,
+        "Q8_0", 8, 32, (_HALF, Field("codes", "u1", 32)), rules.scale_factor,
         "d = binary32(max |x| / 127), r = binary32(1/d), code = binary32(x*r) to the nearest integer, ties away from "
         "zero; d stored as binary16; x = binary32(d * code)",
         code_limit=256, quantizer=rules.absmax(127, 0),
@@ -143,7 +143,7 @@ _TYPES = (
         levels=rules.IQ4_NL_LEVELS,
     ),
     GgmlType(
-        "TQ1_0", 34, 256, (Trits(32, 5, first=0), Trits(16, 5, first=160), Trits(4, 4, first=240), _HALF),
+        "TQ1_0", 34, 256, (Trits(((32, 5), (16, 5), (4, 4))), _HALF),
         rules.scale_factor,
         "d = max |x|, r = binary32(1/d), code = 1 + binary32(x*r) to the nearest integer, ties away from zero; "
         "d stored as binary16; x = d * (code - 1)",
