@@ -230,6 +230,21 @@ def hard_blocks(size, seed=5):
     return np.array(rows, f32)
 
 
+def peculiar_blocks(size, seed=6):
+    """Finite blocks where gguf-py may deviate, and elements half a step between two codes, give or take a rounding."""
+    rng = np.random.default_rng(seed)
+    tiny = rng.standard_normal((30, size)) * 2.0 ** np.arange(-149, -119)[:, None]
+    zeros = np.where(rng.random((8, size)) < 0.5, 0.0, -0.0)
+    below = np.nextafter(np.ldexp(f32(1), np.arange(-20, 14)), f32(0))[:, None] * np.linspace(0, 1, size)
+    between = []
+    for steps in (7, 8, 15, 16, 31, 127, 1):
+        largest = rng.uniform(1, 2, (12, 1))
+        row = largest / steps * (rng.integers(0, steps, (12, size)) + 0.5)
+        row[:, 0], row[:, 1] = largest[:, 0], 0  # for the types with a minimum it is 0
+        between += [row, -row]
+    return np.concatenate([tiny, zeros, np.where(rng.random(zeros.shape) < 0.2, 1, zeros), below, *between]).astype(f32)
+
+
 def bits(x):
     """Bit patterns, one for every NaN: payloads are not specified."""
     x = np.ascontiguousarray(x, f32)
@@ -303,7 +318,7 @@ def test_every_nvfp4_scale_byte_and_code():
 @pytest.mark.parametrize("name", ENCODERS)
 def test_codes_and_scales_are_those_of_the_slow_encoder(name):
     q = ggml_type(name)
-    x = hard_blocks(q.block)
+    x = np.concatenate([hard_blocks(q.block), peculiar_blocks(q.block)])
     x = x if q.block < 256 else x[::4]
     parts = q.quantize(x)
     for i, row in enumerate(x):
