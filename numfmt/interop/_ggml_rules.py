@@ -15,7 +15,23 @@ import numpy.typing as npt
 
 from ._ggml_layout import Parts
 
-__all__ = ["E2M1_DOUBLED", "IQ4_NL_LEVELS", "Factors", "Factor", "Quantizer", "absmax", "asymmetric", "signed_maximum"]
+__all__ = [
+    "E2M1_DOUBLED",
+    "Factor",
+    "Factors",
+    "IQ4_NL_LEVELS",
+    "Quantizer",
+    "absmax",
+    "affine_factor",
+    "asymmetric",
+    "e8m0_factor",
+    "quantize_mxfp4",
+    "scale_factor",
+    "signed_maximum",
+    "sub_affine_factor",
+    "sub_scale_factor",
+    "ue4m3_factor",
+]
 
 Blocks = npt.NDArray[np.float32]
 Factors = tuple[Blocks, Blocks | None]
@@ -42,7 +58,8 @@ def _first_extreme(blocks: Blocks, index: npt.NDArray[np.intp]) -> Blocks:
 def signed_maximum(low: int) -> Quantizer:
     """d = (first element of largest magnitude) / -low; code = trunc(x * (1/d) + (low + 0.5)), at most 2*low - 1.
 
-    The element of largest magnitude gets code 0. Ties of the sum go up, and the sum itself is rounded.
+    The element of largest magnitude gets code 0. Ties of the sum go up, and the sum itself is rounded. In a block of
+    zeros the first one counts: +0 gives d = -0 and -0 gives d = +0, as in gguf-py (ggml's C loop has d = -0 for both).
     """
 
     def quantize(blocks: Blocks) -> Parts:

@@ -179,8 +179,8 @@ def read_gguf(path: str | os.PathLike[str]) -> GgufFile:
     Notes
     -----
     Source: ggml `docs/gguf.md`. Stricter than that text: arrays nest at most 4 deep, and no two tensors share bytes.
-    Not as strict: tensor names may have up to 65,535 bytes, there may be gaps between tensors, and the alignment may be
-    any power of two.
+    Not as strict: keys may be any UTF-8, tensor names may have up to 65,535 bytes, there may be gaps between tensors,
+    and the alignment may be any power of two (as in ggml's `gguf.cpp`).
 
     >>> read_gguf("no-such-file.gguf")
     Traceback (most recent call last):

@@ -154,7 +154,10 @@ def round_away(y):
 
 
 def slow_quantize(name, x):
-    """(codes, d, m) of one block of binary32 numbers, by the loops of ggml-quants.c; d and m are not yet binary16."""
+    """(codes, d, m) of one block of binary32 numbers, as in ggml-quants.c; d and m are not yet binary16.
+
+    In a block of zeros the first one is the largest, as in gguf-py; the C loop starts from +0.
+    """
     match name:
         case "Q4_0" | "Q5_0":
             low = 8 if name == "Q4_0" else 16
