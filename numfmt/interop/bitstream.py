@@ -38,7 +38,7 @@ def pack_stream(codes: Codes, bits: int) -> Bytes:
         return _pack_pairs(codes)
     if bits == 4:
         return _fold(codes.view("<u2"), right=4)
-    if bits in (8, 16, 32):
+    if bits in (8, 16, 32, 64):
         return codes.astype(f"<u{bits // 8}").view(np.uint8)
     per_group, group_bytes = _group(bits)
     groups = codes.reshape(-1, per_group)
@@ -59,7 +59,7 @@ def unpack_stream(data: Bytes, bits: int) -> Codes:
         return _unpack_pairs(data)
     if bits == 4:
         return _unfold(data, left=4)
-    if bits in (8, 16, 32):
+    if bits in (8, 16, 32, 64):
         return data.view(f"<u{bits // 8}").astype(f"=u{bits // 8}")
     dtype = np.min_scalar_type((1 << bits) - 1)
     per_group, group_bytes = _group(bits)

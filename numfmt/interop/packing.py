@@ -35,7 +35,7 @@ class Layout:
     ----------
     name : str
     bits : int or None
-        Width of a code; None for any width from 1 to 32.
+        Width of a code; None for any width from 1 to 64.
     group, group_bytes : int
         So many codes fill so many bytes; `group_bytes` None means the width.
     multiple : int
@@ -219,13 +219,13 @@ def _check_bits(layout: Layout, bits: Any) -> int:
     try:
         width = operator.index(bits)
     except TypeError:
-        raise ArgumentError(f"bits must be an integer from 1 to 32, got {bits!r}") from None
+        raise ArgumentError(f"bits must be an integer from 1 to 64, got {bits!r}") from None
     if layout.bits is not None and width != layout.bits:
         raise ArgumentError(
             f"bits must be {layout.bits} for layout {layout.name}, got {width}; layout 'bits' takes any width"
         )
-    if not 1 <= width <= 32:
-        raise ArgumentError(f"bits must be from 1 to 32, got {width}")
+    if not 1 <= width <= 64:
+        raise ArgumentError(f"bits must be from 1 to 64, got {width}")
     return width
 
 
@@ -292,7 +292,7 @@ def pack_codes(codes: Any, bits: int, layout: str | Layout = "bits") -> Bytes:
     codes : integer array (..., K)
         Unsigned codes below ``2**bits`` (below 3 for the ternary layouts), in any integer dtype.
     bits : int
-        Width of a code, 1 to 32; the layouts other than ``bits`` have one width each.
+        Width of a code, 1 to 64; the layouts other than ``bits`` have one width each.
     layout : str
         A name from `LAYOUTS`. Default: a bit stream with element 0 and the least significant bit first.
 

@@ -81,7 +81,7 @@ def reference(rows, bits, layout):
     return np.array([list(p) for p in packed], np.uint8).reshape(len(rows), -1)
 
 
-CASES = [("bits", bits) for bits in range(1, 33)] + [(n, lay.bits) for n, lay in LAYOUTS.items() if lay.bits]
+CASES = [("bits", bits) for bits in range(1, 65)] + [(n, lay.bits) for n, lay in LAYOUTS.items() if lay.bits]
 
 
 def random_codes(rng, shape, layout, bits):
@@ -114,13 +114,13 @@ def test_extreme_rows(layout, bits):
     count -= count % LAYOUTS[layout].multiple
     rows = [[limit - 1] * count, [0] * count, [limit - 1, 0] * (count // 2) + [0] * (count % 2)]
     rows += [[int(e == one) * (limit - 1) for e in range(count)] for one in (0, 1, count - 1)]
-    codes = np.array(rows, np.int64)
+    codes = np.array(rows, np.uint64 if bits == 64 else np.int64)
     packed = pack_codes(codes, bits, layout)
     assert np.array_equal(packed, reference(codes, bits, layout))
     assert np.array_equal(unpack_codes(packed, bits, layout, count=count), codes)
 
 
-@given(data=st.data(), layout=st.sampled_from([n for n in LAYOUTS if n != "sherry_5bit"]), width=st.integers(1, 32))
+@given(data=st.data(), layout=st.sampled_from([n for n in LAYOUTS if n != "sherry_5bit"]), width=st.integers(1, 64))
 def test_round_trip(data, layout, width):
     bits = LAYOUTS[layout].bits or width
     limit = LAYOUTS[layout].code_count or 1 << bits
@@ -369,10 +369,10 @@ def test_layouts_say_where_they_are_from():
         (ArgumentError, "one of bits, fp4x2, .*got 'fp5'", lambda: pack_codes([1], 4, "fp5")),
         (ArgumentError, "one of bits", lambda: packed_size(1, 4, ["bits"])),
         (ArgumentError, "bits must be 4 for layout ggml, got 6", lambda: pack_codes([1], 6, "ggml")),
-        (ArgumentError, "from 1 to 32, got 33", lambda: pack_codes([1], 33)),
-        (ArgumentError, "from 1 to 32, got 0", lambda: pack_codes([1], 0)),
-        (ArgumentError, "integer from 1 to 32, got 4.0", lambda: pack_codes([1], 4.0)),
-        (ArgumentError, "from 1 to 32, got None", lambda: LAYOUTS["bits"].diagram()),
+        (ArgumentError, "from 1 to 64, got 65", lambda: pack_codes([1], 65)),
+        (ArgumentError, "from 1 to 64, got 0", lambda: pack_codes([1], 0)),
+        (ArgumentError, "integer from 1 to 64, got 4.0", lambda: pack_codes([1], 4.0)),
+        (ArgumentError, "from 1 to 64, got None", lambda: LAYOUTS["bits"].diagram()),
         (ArgumentError, "multiple of 32 .*got 33; pad each row with 31", lambda: pack_codes([0] * 33, 4, "ggml")),
         (ArgumentError, "multiple of 4 .*pad each row with 1", lambda: pack_codes([0] * 3, 6, "fp6_4in3")),
         (ArgumentError, "multiple of 4", lambda: pack_codes([1] * 5, 2, "sherry_5bit")),
