@@ -280,8 +280,8 @@ def inverse_hadamard(x: Any, block: int = 32, *, axis: int = -1, signs: Any = No
 
     >>> x = np.arange(64, dtype=np.int8)
     >>> y = hadamard(x, 32, signs=7, normalize=False)
-    >>> (inverse_hadamard(y, 32, signs=7, normalize=False) == x).all()
-    np.True_
+    >>> np.array_equal(inverse_hadamard(y, 32, signs=7, normalize=False), x)
+    True
     """
     array = plain_numbers(x)
     axis, block = checked_axis(array, axis), _checked_block(block)

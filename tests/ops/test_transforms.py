@@ -54,6 +54,13 @@ def test_unit_vectors_give_the_columns_of_sylvesters_matrix(n):
     assert y.tolist() == sylvester(n)  # H is symmetric
 
 
+@pytest.mark.conformance
+@pytest.mark.parametrize("n", SMALL)
+def test_the_matrix_is_that_of_scipy(n):
+    linalg = pytest.importorskip("scipy.linalg")
+    assert (hadamard(np.eye(n, dtype=np.int8), n, axis=0, normalize=False) == linalg.hadamard(n)).all()
+
+
 @pytest.mark.parametrize("n", BLOCKS)
 def test_h_times_h_is_n_times_the_identity_in_integers(n):
     x = np.random.default_rng(n).integers(-128, 128, (3, 2 * n)).astype(np.int8)
