@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ._block_array import BlockEncoded, native_scales
 from ._blocks.arithmetic import lane_sum, lanes_total
 from ._blocks.blocking import Blocking
-from ._blocks.encoding import Blocks, ElementEncoder, encode_with
+from ._blocks.encoding import Blocks, ElementEncoder, encode_rows, encode_with
 from ._blocks.scales import decode_codes, encode_values, tensor_scale_of
 from ._input import Reals, real_input
 from .errors import ArgumentError, DTypeError, RangeError
@@ -142,14 +142,18 @@ def encode_block(x: Any, fmt: BlockFormat, options: dict[str, Any]) -> BlockEnco
 def _encode_fast(call: BlockCall) -> Blocks | None:
     from ._block_lowering import encode_plan
 
-    plan = encode_plan(call.fmt, call.policy) if call.source is None and call.single else None
+    plain = type(call.fmt) is BlockFormat and call.source is None and call.single
+    plan = encode_plan(call.fmt, call.policy) if plain else None
     return None if plan is None else cast("Blocks | None", plan.run(call))
 
 
 def _encode_given(call: BlockCall, given: Any) -> Blocks:
     fmt = call.fmt
-    if fmt.zero_point is not None:
-        raise ArgumentError(f"scales cannot be given for {fmt.name}, which also needs zero points; encode without them")
+    from ._blocks.schemes import scheme_of
+
+    if fmt.zero_point is not None or scheme_of(fmt).encode is not encode_rows:
+        more = "zero points" if fmt.zero_point is not None else "data of its own beside them"
+        raise ArgumentError(f"scales cannot be given for {fmt.name}, which also needs {more}; encode without them")
     assert isinstance(fmt.scale, Format)
     empty = np.zeros(call.blocking.padded_shape, fmt.element.code_dtype)
     holder = BlockEncoded(
@@ -170,10 +174,7 @@ def _wrap(call: BlockCall, blocks: Blocks, offset: Any) -> BlockEncoded:
     assert isinstance(fmt.scale, Format)
     scales = blocking.join_scales(native_scales(np.ascontiguousarray(blocks.scales), fmt.scale))
     zeros = None if blocks.zero_points is None else blocking.join_scales(blocks.zero_points)
-    sides = {
-        name: side.reshape(*blocking.scale_shape, *side.shape[1:]) if blocking.in_place or blocking.flat else side
-        for name, side in blocks.sides.items()
-    }
+    sides = {name: blocking.join_scales(side) for name, side in blocks.sides.items()}
     return BlockEncoded(
         blocking.join(blocks.codes),
         scales,
@@ -216,9 +217,7 @@ def decode_block(b: BlockEncoded, dtype: Any = None, out: Array | None = None) -
     scales = blocking.split_scales(b.scale_values)
     codes = blocking.whole.split(b.codes)
     zeros = None if b.zero_points is None else blocking.split_scales(b.zero_points)
-    sides = {
-        name: side.reshape(blocking.count, *side.shape[len(blocking.scale_shape) :]) for name, side in b.sides.items()
-    }
+    sides = {name: blocking.split_scales(side) for name, side in b.sides.items()}
     rows = values.reshape(blocking.count, blocking.size) if blocking.in_place else np.empty(codes.shape, wanted)
     step = max(1, _CHUNK // max(blocking.size, 1))
     for at in range(0, blocking.count, step):
@@ -253,7 +252,7 @@ def quantize_block(x: Any, fmt: BlockFormat, options: dict[str, Any], out: Array
     if values.shape != reals.array.shape or values.dtype != work or not values.flags.c_contiguous:
         raise ArgumentError(f"out must be a C-contiguous {work} array of shape {reals.array.shape}")
     plan = None
-    if reals.array.dtype == work == np.float32 and fmt.tensor_scale is None:
+    if reals.array.dtype == work == np.float32 and fmt.tensor_scale is None and type(fmt) is BlockFormat:
         call = BlockCall(reals.array, fmt, options)
         plan = quantize_plan(call.fmt, call.policy) if call.source is None else None
         if plan is not None and not plan.run(call, values):

@@ -124,15 +124,18 @@ class Blocking:
         return np.ascontiguousarray(x.reshape(self._padded)[tuple(map(slice, self._work))]).reshape(self.shape)
 
     def join_scales(self, values: Array) -> Array:
-        """(count,) per-block values in `scale_shape`."""
+        """(count, ...) per-block values in `scale_shape`, further axes last."""
+        more = values.shape[1:]
         if self.scale_shape == ():
-            return values.reshape(())
+            return values.reshape(more)
         lead = [self._work[a] for a in range(len(self._work)) if a not in self.axes]
-        x = values.reshape(*lead, *self.counts)
-        return np.ascontiguousarray(x.transpose(np.argsort(self._order)))
+        x = values.reshape(*lead, *self.counts, *more)
+        order = [*np.argsort(self._order), *range(len(self._order), x.ndim)]
+        return np.ascontiguousarray(x.transpose(order))
 
     def split_scales(self, values: Array) -> Array:
-        """`scale_shape` values as (count,)."""
+        """`scale_shape` values, with or without further axes, as (count, ...)."""
         if self.scale_shape == ():
-            return values.reshape(1)
-        return np.ascontiguousarray(values.transpose(self._order)).reshape(self.count)
+            return values.reshape(1, *values.shape)
+        order = (*self._order, *range(len(self._order), values.ndim))
+        return np.ascontiguousarray(values.transpose(order)).reshape(self.count, *values.shape[len(self._order) :])

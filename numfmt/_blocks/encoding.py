@@ -21,7 +21,7 @@ from ..rounding import RandomBits
 from .arithmetic import divided, exact_quotient
 from .scales import block_scales, decode_codes, encode_values, twn_threshold
 
-__all__ = ["Blocks", "ElementEncoder", "encode_rows"]
+__all__ = ["Blocks", "ElementEncoder", "encode_rows", "split_nonfinite"]
 
 Array = npt.NDArray[Any]
 
@@ -86,23 +86,32 @@ class ElementEncoder:
         return np.where(bad, x, q) if bad.any() else q
 
 
-def encode_rows(x: Array, encoder: ElementEncoder, tensor_scale: float, random: Array | None = None) -> Blocks:
-    """Encode rows of binary64 numbers, one block each.
-
-    Rows with NaN or infinity follow `BlockFormat.nonfinite`.
+def split_nonfinite(x: Array, fmt: BlockFormat) -> tuple[Array, Array, Array | None]:
+    """Rows as their scales see them (zeros for NaN and infinity), as their elements are encoded, and the rows that hold
+    such a number (None: no row); `NaNError` where `BlockFormat.nonfinite` says so.
     """
-    fmt = encoder.fmt
     finite = np.isfinite(x)
-    clean = x if finite.all() else np.where(finite, x, 0.0)
-    bad = None if clean is x else ~finite.all(1)
-    if bad is not None and fmt.nonfinite == "raise":
+    if finite.all():
+        return x, x, None
+    bad = ~finite.all(1)
+    if fmt.nonfinite == "raise":
         row = int(np.flatnonzero(bad)[0])
         at = int(np.flatnonzero(~finite[row])[0])
         raise NaNError(
             f"x must be finite for {fmt.name}: element {at} of block {row} is {x[row, at]}; its scale cannot hold "
             "that; pass nonfinite='skip' to leave such elements to the element format"
         )
-    kept = x if bad is not None and fmt.nonfinite == "skip" else clean
+    clean = np.where(finite, x, 0.0)
+    return clean, x if fmt.nonfinite == "skip" else clean, bad
+
+
+def encode_rows(x: Array, encoder: ElementEncoder, tensor_scale: float, random: Array | None = None) -> Blocks:
+    """Encode rows of binary64 numbers, one block each.
+
+    Rows with NaN or infinity follow `BlockFormat.nonfinite`.
+    """
+    fmt = encoder.fmt
+    clean, kept, bad = split_nonfinite(x, fmt)
     rule = scale_rule(fmt.rule)
     if rule.kind == "affine":
         return _encode_affine(clean, encoder, random)

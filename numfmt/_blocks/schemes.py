@@ -53,4 +53,6 @@ def register_scheme(cls: type[BlockFormat], scheme: Scheme) -> None:
 
 def scheme_of(fmt: BlockFormat) -> Scheme:
     """The scheme of a format: its own class's, else the plain one."""
+    if type(fmt) is not BlockFormat and type(fmt) not in _schemes:
+        from . import special  # noqa: F401  (registers the schemes of the catalog's classes)
     return _schemes.get(type(fmt), _PLAIN)
