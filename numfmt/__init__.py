@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import analysis, errors, formats, reference, testing
+    from . import analysis, errors, formats, interop, reference, testing
     from ._api import cast, decode, encode, quantize, warmup
     from ._array import Encoded
     from ._block_array import BlockEncoded
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         register,
         scale_rules,
     )
+    from .interop import swizzle, unpack, unswizzle
     from .profiles import Difference, Profile, Rule, compare_profiles, profile_names
     from .rounding import HashRandom, NaNRule, Overflow, PhiloxRandom, RandomBits, Rounding
 
@@ -85,13 +86,17 @@ __all__ = [
     "finfo",
     "formats",
     "get",
+    "interop",
     "names",
     "profile_names",
     "quantize",
     "reference",
     "register",
     "scale_rules",
+    "swizzle",
     "testing",
+    "unpack",
+    "unswizzle",
     "warmup",
 ]
 
@@ -102,13 +107,14 @@ _HOME = {
     "_block_array": "BlockEncoded",
     "_report": "ConversionReport",
     "facts": "FormatInfo finfo",
-    "formats": "BlockFormat CodebookFormat ExponentFormat FloatFormat Format FourthRootsFormat HiFloat8Format IntFormat "
-    "Kind LnsFormat P3109Format PositFormat ScaleRule Specials TakumFormat TakumLogFormat Unpacked get names register "
-    "scale_rules",
+    "formats": "BlockFormat CodebookFormat ExponentFormat FloatFormat Format FourthRootsFormat HiFloat8Format "
+    "IntFormat Kind LnsFormat P3109Format PositFormat ScaleRule Specials TakumFormat TakumLogFormat Unpacked get names "
+    "register scale_rules",
+    "interop": "swizzle unpack unswizzle",
     "profiles": "Difference Profile Rule compare_profiles profile_names",
     "rounding": "HashRandom NaNRule Overflow PhiloxRandom RandomBits Rounding",
 }
-_SUBMODULES = ("analysis", "errors", "formats", "reference", "testing")
+_SUBMODULES = ("analysis", "errors", "formats", "interop", "reference", "testing")
 _MODULE_OF = {name: module for module, members in _HOME.items() for name in members.split()}
 
 

@@ -145,6 +145,43 @@ class Encoded:
     def __reduce__(self) -> tuple[Any, ...]:
         return Encoded, (self.codes, self.format)
 
+    # ---- interchange ---------------------------------------------------------------------------------------------
+
+    def pack(self, layout: Any = "bits") -> npt.NDArray[np.uint8]:
+        """The codes in packed bytes, each row along the last axis by itself; `numfmt.unpack` is the inverse.
+
+        Parameters
+        ----------
+        layout : str
+            Name of a layout, see `numfmt.interop.LAYOUTS`. Default: a stream of bits, element 0 and the least
+            significant bit first; that is also what ``fp4x2``, ``fp6_4in3`` and ``ternary_2bit`` give.
+
+        Returns
+        -------
+        uint8 array (..., B)
+            The rest of a row's last byte is 0.
+
+        Raises
+        ------
+        ArgumentError
+            The layout does not suit the format (the message lists those that do), or a row is no multiple of what it
+            takes at a time.
+
+        >>> import numfmt as nf
+        >>> nf.encode([1.0, -0.5, 3.0], "fp4_e2m1").pack()
+        array([146,   5], dtype=uint8)
+        """
+        from .interop.packed import pack_elements
+
+        return pack_elements(self.codes, self.format, layout)
+
+    def __dlpack__(self, **options: Any) -> Any:
+        """The code array (unsigned integers, no copy) by DLPack; DLPack has no type for most formats."""
+        return self.codes.__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return self.codes.__dlpack_device__()
+
     # ---- comparison ----------------------------------------------------------------------------------------------
 
     def same_bits(self, other: Encoded) -> bool:

@@ -75,9 +75,9 @@ class BlockEncoded:
     >>> import numfmt as nf
     >>> b = nf.encode([[6.0, 1.0], [0.5, -0.25]], nf.BlockFormat("fp4_e2m1", "ufp8_e8m0", 2))
     >>> b.codes, b.scales
-    (array([[7, 2],
-           [7, 13]], dtype=uint8), array([[127],
-           [123]], dtype=uint8))
+    (array([[ 7,  2],
+           [ 6, 12]], dtype=uint8), array([[127],
+           [124]], dtype=uint8))
     """
 
     __slots__ = (
@@ -287,6 +287,36 @@ class BlockEncoded:
     def __reduce__(self) -> tuple[Any, ...]:
         state = (self.codes, self.scales, self.format, self.axis, self.shape)
         return _rebuild, (*state, self.tensor_scale, self.zero_points, self.offset, self.sides)
+
+    def pack(self, layout: Any = "bits") -> Array:
+        """The element codes in packed bytes, each row along the last axis by itself; `numfmt.unpack` is the inverse.
+
+        Scales and what else is stored stay arrays of their own.
+
+        Parameters
+        ----------
+        layout : str
+            Name of a layout, see `numfmt.interop.LAYOUTS`. Default: a stream of bits, element 0 and the least
+            significant bit first.
+
+        Returns
+        -------
+        uint8 array (..., B), leading axes as those of `codes`
+
+        Raises
+        ------
+        ArgumentError
+            The layout does not suit the element format (the message lists those that do), or a row is no multiple of
+            what it takes at a time.
+
+        >>> import numfmt as nf
+        >>> b = nf.encode(np.ones((2, 32)), "mxfp4")
+        >>> b.pack("fp4x2").shape, b.scales.shape
+        ((2, 16), (2, 1))
+        """
+        from .interop.packed import pack_elements
+
+        return pack_elements(self.codes, self.format.element, layout)
 
     # ---- comparison ----------------------------------------------------------------------------------------------
 

@@ -9,18 +9,24 @@ import sys
 
 import numfmt as nf
 
-CONVERSION = "rounding=None, overflow=None, nan=None, profile=None, random=None, out=None, report=False"
+RULES = "rounding=None, overflow=None, nan=None, profile=None, random=None"
+BLOCKS = "axis='default', pad=False, scale_rule=None, nonfinite=None, scales=None, tensor_scale=None"
 SIGNATURES = {
-    "cast": f"e, fmt, *, {CONVERSION}",
+    "cast": f"e, fmt, *, {RULES}, out=None, report=False",
     "compare_profiles": "fmt, p, q",
     "decode": "e, fmt=None, *, dtype=None, out=None",
-    "encode": f"x, fmt, *, {CONVERSION}",
+    "encode": f"x, fmt, *, {RULES}, {BLOCKS}, out=None, report=False",
     "finfo": "fmt",
     "get": "name",
-    "names": "pattern='*'",
+    "names": "pattern='*', *, kind=None",
     "profile_names": "",
-    "quantize": f"x, fmt, *, {CONVERSION}",
-    "register": "fmt, *, aliases=()",
+    "quantize": f"x, fmt, *, {RULES}, {BLOCKS}, out=None, report=False",
+    "register": "fmt, *, name=None, aliases=()",
+    "scale_rules": "",
+    "swizzle": "scales, layout='nvidia_128x4'",
+    "unpack": "data, fmt, *, layout='bits', shape, axis='default', scales=None, tensor_scale=None, zero_points=None, "
+    "offset=None, sides=None",
+    "unswizzle": "data, shape, layout='nvidia_128x4'",
     "warmup": "*formats, rounding=None, overflow=None, profile=None",
 }
 

@@ -47,6 +47,8 @@ class ScaleRule:
     source: str
 
 
+#: Below the exponent of every scale format.
+_TINY_EXPONENT = -(1 << 20)
 MX63 = "OCP MX v1.0 section 6.3"
 _RULES = {
     rule.name: rule
@@ -166,7 +168,11 @@ def scale_rule(name: str | ScaleRule) -> ScaleRule:
 
 
 def scale_rules() -> list[ScaleRule]:
-    """Every rule, in the order of the documentation."""
+    """Every rule, in the order of the documentation.
+
+    >>> [rule.name for rule in scale_rules()][:3]
+    ['floor', 'even', 'ceil']
+    """
     return list(_RULES.values())
 
 
@@ -205,7 +211,8 @@ def block_exponents(rule: str, amax: Array, element: Format) -> npt.NDArray[np.i
             divisor = np.float32(float(facts.largest))
             quotient = narrow / divisor if rule == "rceil_division" else narrow * (np.float32(1) / divisor)
         fraction, exponent = np.frexp(quotient.astype(np.float64))
-        return np.asarray(exponent.astype(np.int64) - (fraction == 0.5))
+        # A quotient that binary32 flushes to 0 asks for the smallest scale there is.
+        return np.asarray(np.where(quotient == 0, _TINY_EXPONENT, exponent.astype(np.int64) - (fraction == 0.5)))
     fraction, exponent = np.frexp(amax)  # amax = fraction * 2**exponent, 0.5 <= fraction < 1
     exponent = exponent.astype(np.int64)
     if rule == "floor":
