@@ -52,6 +52,7 @@ class BlockRule:
     rounding: Rounding | None = None
     overflow: Overflow | None = None
     nan: NaNRule | None = None
+    keep_minus_zero: bool = True
     changes: tuple[tuple[str, Any], ...] = ()
 
 
@@ -78,7 +79,7 @@ class Profile:
             if any(fnmatch.fnmatchcase(fmt.name, pattern) for pattern in rule.formats.split()):
                 nan = fmt.default_nan if rule.nan is None else rule.nan
                 return Policy(rule.rounding, rule.overflow, nan, rule.zero, rule.negative, rule.keep_minus_zero)
-        covered = " ".join(rule.formats for rule in self.rules)
+        covered = " ".join(rule.formats for rule in self.rules) or "no scalar formats"
         raise ArgumentError(f"profile {self.name!r} says nothing about {fmt.name}; it covers {covered}")
 
 
@@ -86,6 +87,8 @@ _RNE, _RNA, _RZ = Rounding.NEAREST_EVEN, Rounding.NEAREST_AWAY, Rounding.TOWARD_
 _SAT, _NONSAT = Overflow.SATURATE, Overflow.NONSATURATING
 _FNUZ = "fp8_e4m3fnuz fp8_e5m2fnuz fp8_e4m3fnuz_b11"
 _NARROW = "fp6_e2m3 fp6_e3m2 fp4_e2m1"
+_MXFP = "mxfp8_e4m3 mxfp8_e5m2 mxfp6_e2m3 mxfp6_e3m2 mxfp4"
+_INTS = "int*_absmax int*_tensor"
 
 _PROFILES = {
     profile.name: profile
@@ -94,6 +97,7 @@ _PROFILES = {
             "ocp_sat",
             "OCP OFP8 rev 1.0 table 3 (SAT); OCP MX v1.0 section 6.3 for FP6, FP4 and INT8",
             (Rule("fp8_e4m3fn fp8_e5m2"), Rule(_NARROW), Rule("int8_f6")),
+            (BlockRule(_MXFP + " mxint8", _RNE, _SAT, changes=(("rule", "floor"),)),),
         ),
         Profile(
             "ocp_nonsat",
@@ -118,7 +122,7 @@ _PROFILES = {
         ),
         Profile(
             "torch",
-            "PyTorch 2.13 CPU, from float32",
+            "PyTorch 2.13 CPU, from float32; blocks: quantize_per_tensor, quantize_per_channel, fake_quantize_*_affine",
             (
                 Rule("fp8_e4m3fn", nan=NaNRule.SIGNED),
                 Rule("fp8_e5m2", overflow=_NONSAT, nan=NaNRule.SIGNED_ALL_ONES),
@@ -126,16 +130,25 @@ _PROFILES = {
                 Rule("binary16 bfloat16", overflow=_NONSAT, nan=NaNRule.SIGNED),
                 Rule("ufp8_e8m0", Rounding.NEAREST_UP, _NONSAT, negative="abs"),
             ),
+            (BlockRule(_INTS, _RNE, changes=(("quotient", "reciprocal"),)),),
         ),
         Profile(
             "onnx",
-            "ONNX Cast opset 25, saturate=1, round_mode=up for E8M0",
+            "ONNX Cast opset 25, saturate=1, round_mode=up for E8M0; blocks: QuantizeLinear, the quotient in binary32",
             (
                 Rule("fp8_e4m3fn fp8_e5m2 fp8_e4m3fnuz fp8_e5m2fnuz"),
                 Rule("fp4_e2m1", nan=NaNRule.MAX),
                 Rule("ufp8_e8m0", Rounding.AWAY_FROM_ZERO, _SAT, negative="abs"),
                 Rule("int2 int4 int8 int16 uint2 uint4 uint8 uint16"),
                 Rule("binary16 bfloat16", overflow=_NONSAT),
+            ),
+            (
+                BlockRule(
+                    _INTS + " uint*_affine uint*_affine_tensor fp8_e4m3_tensor fp8_e5m2_tensor",
+                    _RNE,
+                    _SAT,
+                    changes=(("quotient", "divide"),),
+                ),
             ),
         ),
         Profile(
@@ -183,13 +196,28 @@ _PROFILES = {
         ),
         Profile(
             "ggml",
-            "ggml and gguf-py scalar rules: roundf, argmin over E2M1 with ties to the smaller magnitude",
+            "ggml and gguf-py: roundf, argmin over E2M1 with ties to the smaller magnitude (MXFP4.quantize_blocks)",
             (
                 Rule("int8 int4 int5 ternary", _RNA),
                 Rule("fp4_e2m1", Rounding.NEAREST_ZERO),
                 Rule("iq4_nl", Rounding.NEAREST_UP),
                 Rule("binary16 bfloat16", overflow=_NONSAT, nan=NaNRule.SIGNED),
             ),
+            (BlockRule("mxfp4", Rounding.NEAREST_ZERO, _SAT, keep_minus_zero=False, changes=(("rule", "floor"),)),),
+        ),
+        Profile(
+            "torchao",
+            "torchao 0.18.0 prototype/mx_formats: mx_tensor.py to_mx, nvfp4_tensor.py nvfp4_quantize, from float32",
+            blocks=(
+                BlockRule(_MXFP, _RNE, _SAT, changes=(("rule", "floor"),)),
+                BlockRule("nvfp4_single", _RNE, _SAT, changes=(("quotient", "reciprocal"), ("min_scale", 2.0**-6))),
+                BlockRule("nvfp4", _RNE, _SAT, changes=(("quotient", "two_step_reciprocal"), ("min_scale", 2.0**-6))),
+            ),
+        ),
+        Profile(
+            "microxcaling",
+            "microxcaling mx/mx_ops.py _quantize_mx, its default round='nearest' (halves away from zero)",
+            blocks=(BlockRule(_MXFP + " mxint8 mxint4", _RNA, _SAT, changes=(("rule", "floor"),)),),
         ),
         Profile(
             "bitsandbytes",
@@ -197,6 +225,17 @@ _PROFILES = {
             (
                 Rule("nf4", Rounding.NEAREST_DOWN, _SAT, NaNRule.MIN),
                 Rule("bnb_fp4", Rounding.NEAREST_ZERO, _SAT, NaNRule.ZERO, keep_minus_zero=False),
+            ),
+            (
+                BlockRule("nf4_b*", Rounding.NEAREST_DOWN, _SAT, changes=(("quotient", "reciprocal"),)),
+                BlockRule(
+                    "bnb_fp4_b*",
+                    Rounding.NEAREST_ZERO,
+                    _SAT,
+                    keep_minus_zero=False,
+                    changes=(("quotient", "reciprocal"),),
+                ),
+                BlockRule("bnb_double", Rounding.NEAREST_DOWN, _SAT, changes=(("quotient", "reciprocal"),)),
             ),
         ),
         Profile(
@@ -253,6 +292,7 @@ def resolve_block(fmt: BlockFormat, options: Mapping[str, Any]) -> tuple[BlockFo
         changes.update(rule.changes)
         given = {"rounding": rule.rounding, "overflow": rule.overflow, "nan": rule.nan}
         base = base._replace(**{name: value for name, value in given.items() if value is not None})
+        base = base._replace(keep_minus_zero=rule.keep_minus_zero)
     if options.get("rounding") is not None:
         base = base._replace(rounding=Rounding.parse(options["rounding"]))
     if options.get("overflow") is not None:

@@ -49,13 +49,22 @@ def exact_quotient(x: Array, s: Array, *, simple: bool = False) -> Array:
     return np.copysign(np.ldexp(q, exponent), x * np.sign(s))
 
 
-def divided(x: Array, s: Array, how: str, single: bool) -> Array:
-    """``x / s`` as other stacks compute it: rounded to binary32 (`single`) or binary64, once or by a reciprocal."""
+def divided(x: Array, s: Array, how: str, single: bool, tensor_scale: float = 1.0) -> Array:
+    """``x / s`` as other stacks compute it: rounded to binary32 (`single`) or binary64, once or by a reciprocal.
+
+    `s` includes `tensor_scale`. A reciprocal beyond the dtype becomes its largest number, so that 0 stays 0.
+    """
     dtype = np.float32 if single else np.float64
+    largest = np.finfo(dtype).max
     with np.errstate(all="ignore"):
-        a, b = x.astype(dtype), s.astype(dtype)
-        q = a / b if how == "divide" else a * (dtype(1) / b)
-    return q.astype(np.float64)
+        a = x.astype(dtype)
+        if how == "divide":
+            return (a / s.astype(dtype)).astype(np.float64)
+        if how == "two_step_reciprocal":
+            reciprocal = (dtype(1) / dtype(tensor_scale)) / (s / tensor_scale).astype(dtype)
+        else:
+            reciprocal = dtype(1) / s.astype(dtype)
+        return (a * np.clip(reciprocal, -largest, largest)).astype(np.float64)
 
 
 def lane_sum(values: Array, lanes: Array | None = None) -> Array:

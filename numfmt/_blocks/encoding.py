@@ -71,14 +71,17 @@ class ElementEncoder:
         narrow = self.single and scale <= 28 and precision_of(self.fmt.element) <= 16
         return narrow and not self.policy.rounding.is_stochastic
 
-    def quotients(self, x: Array, scales: Array) -> Array:
-        """x / scale per row, as the format's `quotient` says; zero scales give zeros of x's sign."""
+    def quotients(self, x: Array, scales: Array, tensor_scale: float = 1.0) -> Array:
+        """x / scale per row, as the format's `quotient` says; zero scales give zeros of x's sign.
+
+        `scales` include `tensor_scale`.
+        """
         s = scales[:, None]
         safe = np.where(s == 0, 1.0, s)
         if self.fmt.power_of_two_scale or self.fmt.quotient == "exact":
             q = exact_quotient(x, safe, simple=self.fmt.power_of_two_scale or self.simple)
         else:
-            q = divided(x, safe, self.fmt.quotient, self.single)
+            q = divided(x, safe, self.fmt.quotient, self.single, tensor_scale)
         if (s == 0).any():
             q = np.where(s == 0, np.copysign(0.0, x), q)
         # Elements that are not finite reach this point only when the format lets its elements hold them.
@@ -141,7 +144,7 @@ def encode_with(
     if fmt.rule == "twn":
         kept = np.abs(x) > twn_threshold(np.abs(x))[:, None]
         return encoder(np.where(kept, np.sign(x), 0.0), random)
-    return encoder(encoder.quotients(x, values), random)
+    return encoder(encoder.quotients(x, values, tensor_scale), random)
 
 
 def _encode_affine(x: Array, encoder: ElementEncoder, random: Array | None) -> Blocks:

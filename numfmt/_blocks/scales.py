@@ -121,6 +121,14 @@ def block_scales(fmt: BlockFormat, x: Array, tensor_scale: float, simple: bool) 
         codes = np.clip(exponents + fmt.scale.bias, 0, fmt.scale.code_count - 2)
         return np.where(amax == 0, 0, codes).astype(fmt.scale.code_dtype)
     numerator, divisor = _statistic(fmt, x, magnitudes)
-    if divisor * tensor_scale == 1.0:
-        return encode_values(numerator, fmt.scale)
-    return encode_values(exact_quotient(numerator, np.float64(divisor * tensor_scale), simple=simple), fmt.scale)
+    if fmt.quotient == "two_step_reciprocal":
+        dtype = np.float32 if simple else np.float64
+        with np.errstate(over="ignore", under="ignore"):
+            wanted = (numerator.astype(dtype) / dtype(divisor) / dtype(tensor_scale)).astype(np.float64)
+    elif divisor * tensor_scale == 1.0:
+        wanted = numerator
+    else:
+        wanted = exact_quotient(numerator, np.float64(divisor * tensor_scale), simple=simple)
+    if fmt.min_scale:
+        wanted = np.copysign(np.maximum(np.abs(wanted), fmt.min_scale), wanted)
+    return encode_values(wanted, fmt.scale)

@@ -18,7 +18,7 @@ __all__ = ["BlockFormat", "Quotient", "precision_of"]
 
 #: How an element is divided by its scale before the one rounding; see `BlockFormat.quotient`.
 Quotient = str
-_QUOTIENTS = ("exact", "divide", "reciprocal")
+_QUOTIENTS = ("exact", "divide", "reciprocal", "two_step_reciprocal")
 _NONFINITE = ("nan", "raise", "skip")
 
 
@@ -62,16 +62,20 @@ class BlockFormat:
         A second scale for the whole tensor: its largest magnitude maps to the largest element times the largest scale.
     zero_point : Format or str, optional
         Integer format of a zero point per block (affine quantization): value = (element - zero point) * scale.
-    quotient : {"exact", "divide", "reciprocal"}
+    quotient : {"exact", "divide", "reciprocal", "two_step_reciprocal"}
         What the element format rounds. exact: the exact quotient x / scale, one rounding. divide: the quotient rounded
         to binary32 first (ONNX, torch). reciprocal: x times the binary32 reciprocal of the binary32 scale, rounded.
-        The same for scales that are powers of two.
+        two_step_reciprocal: x * ((1 / tensor scale) / block scale), and the block scale from (a / F) / tensor scale,
+        every operation rounded to binary32 (torchao nvfp4_tensor.py). The same for scales that are powers of two.
     nonfinite : {"nan", "raise", "skip"}
         NaN or infinity in a block. nan: the scale becomes NaN and with it the whole block. raise: `NaNError`. skip:
         they do not take part in the scale, and the element format's own policy encodes them.
     full_range : bool
         Whether a two's complement element may take its most negative code (OCP MX v1.0 section 5.3.4 leaves that
         open); default: never, so that the range is symmetric.
+    min_scale : float
+        Smallest block scale that encoding chooses, the tensor scale not counted; default 0, no limit (torchao's NVFP4:
+        2**-6). The zero block takes it, too.
     centre : bool
         Subtract the mean of all values first; it is kept beside the codes as a binary32 (`BlockEncoded.offset`).
     axis : int, tuple of int, or None
@@ -95,6 +99,7 @@ class BlockFormat:
     quotient: Quotient = "exact"
     nonfinite: str = ""
     full_range: bool = False
+    min_scale: float = 0.0
     centre: bool = False
     axis: int | tuple[int, ...] | None = -1
     source: str = field(default="user block format", compare=False)
@@ -124,11 +129,18 @@ class BlockFormat:
             raise ArgumentError(f"quotient must be one of {', '.join(_QUOTIENTS)}, got {self.quotient!r}")
         if self.nonfinite not in _NONFINITE:
             raise ArgumentError(f"nonfinite must be one of {', '.join(_NONFINITE)}, got {self.nonfinite!r}")
+        if not 0 <= self.min_scale < float("inf"):
+            raise ArgumentError(f"min_scale must be a finite number, at least 0, got {self.min_scale!r}")
         if isinstance(self.scale, Format) and self.scale.is_complex:
             raise ArgumentError(f"scale must be a real format, got {self.scale.name}")
         rule = scale_rule(self.rule)
         if rule.kind == "exponent" and not self.power_of_two_scale:
             raise ArgumentError(f"rule {rule.name!r} gives powers of two: scale must be exponent-only (ufp8_e8m0)")
+        if rule.kind != "quotient" and (self.min_scale or self.quotient == "two_step_reciprocal"):
+            raise ArgumentError(
+                f"min_scale and the quotient 'two_step_reciprocal' need a quotient rule such as 'absmax', got "
+                f"{rule.name!r}"
+            )
         if (rule.kind == "affine") != (self.zero_point is not None):
             raise ArgumentError(f"rule 'minmax' and zero_point go together, got {rule.name!r} and {self.zero_point}")
         if self.zero_point is not None and not isinstance(self.element, IntFormat):
@@ -162,6 +174,7 @@ class BlockFormat:
             ("quotient", "exact"),
             ("nonfinite", "nan" if self.power_of_two_scale else "raise"),
             ("full_range", False),
+            ("min_scale", 0.0),
             ("centre", False),
             ("axis", -1 if not isinstance(self.block, tuple) else tuple(range(-len(self.block), 0))),
         ):

@@ -195,6 +195,10 @@ def _parse_option(name: str, text: str) -> Any:
         if text not in ("true", "false"):
             raise FormatNameError(f"{name} must be true or false, got {text!r}")
         return text == "true"
+    if name == "min_scale":
+        if not re.fullmatch(r"\d+(\.\d+)?(e[+-]?\d+)?", text):
+            raise FormatNameError(f"min_scale must be a decimal number, got {text!r}")
+        return float(text)
     if name == "axis":
         if text == "flat":
             return None
@@ -205,7 +209,8 @@ def _parse_option(name: str, text: str) -> Any:
         raise FormatNameError(f"axis must be an integer, a tuple or flat, got {text!r}")
     if name in ("quotient", "nonfinite"):
         return text
-    raise FormatNameError(f"unknown block option {name!r}; options: axis, centre, full_range, nonfinite, quotient")
+    known = "axis, centre, full_range, min_scale, nonfinite, quotient"
+    raise FormatNameError(f"unknown block option {name!r}; options: {known}")
 
 
 def _spelled(
