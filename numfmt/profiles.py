@@ -290,7 +290,7 @@ def resolve_block(fmt: BlockFormat, options: Mapping[str, Any]) -> tuple[BlockFo
     if options.get("profile") is not None:
         rule = get_profile(options["profile"]).block_rule_for(fmt)
         changes.update(rule.changes)
-        given = {"rounding": rule.rounding, "overflow": rule.overflow, "nan": rule.nan}
+        given: dict[str, Any] = {"rounding": rule.rounding, "overflow": rule.overflow, "nan": rule.nan}
         base = base._replace(**{name: value for name, value in given.items() if value is not None})
         base = base._replace(keep_minus_zero=rule.keep_minus_zero)
     if options.get("rounding") is not None:

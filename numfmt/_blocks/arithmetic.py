@@ -54,17 +54,17 @@ def divided(x: Array, s: Array, how: str, single: bool, tensor_scale: float = 1.
 
     `s` includes `tensor_scale`. A reciprocal beyond the dtype becomes its largest number, so that 0 stays 0.
     """
-    dtype = np.float32 if single else np.float64
+    dtype: Any = np.float32 if single else np.float64
     largest = np.finfo(dtype).max
     with np.errstate(all="ignore"):
         a = x.astype(dtype)
         if how == "divide":
-            return (a / s.astype(dtype)).astype(np.float64)
+            return np.asarray(a / s.astype(dtype), np.float64)
         if how == "two_step_reciprocal":
             reciprocal = (dtype(1) / dtype(tensor_scale)) / (s / tensor_scale).astype(dtype)
         else:
             reciprocal = dtype(1) / s.astype(dtype)
-        return (a * np.clip(reciprocal, -largest, largest)).astype(np.float64)
+        return np.asarray(a * np.clip(reciprocal, -largest, largest), np.float64)
 
 
 def lane_sum(values: Array, lanes: Array | None = None) -> Array:

@@ -122,7 +122,7 @@ def block_scales(fmt: BlockFormat, x: Array, tensor_scale: float, simple: bool) 
         return np.where(amax == 0, 0, codes).astype(fmt.scale.code_dtype)
     numerator, divisor = _statistic(fmt, x, magnitudes)
     if fmt.quotient == "two_step_reciprocal":
-        dtype = np.float32 if simple else np.float64
+        dtype: Any = np.float32 if simple else np.float64
         with np.errstate(over="ignore", under="ignore"):
             wanted = (numerator.astype(dtype) / dtype(divisor) / dtype(tensor_scale)).astype(np.float64)
     elif divisor * tensor_scale == 1.0:
