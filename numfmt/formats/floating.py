@@ -155,6 +155,10 @@ class MinifloatBase(Format):
         return code + self.sign_weight if negative and rule is not NaNRule.ALL_ONES else code
 
 
+#: Four times the bias of the widest exponent: exact values far beyond would be integers of any length.
+_LARGEST_BIAS = 1 << 16
+
+
 @dataclass(frozen=True)
 class FloatFormat(MinifloatBase):
     """FPnEmMx: sign, `exponent_bits`, `mantissa_bits`, any bias, and one of four conventions for the special codes.
@@ -205,6 +209,8 @@ class FloatFormat(MinifloatBase):
             raise ArgumentError(f"fn needs at least two magnitude bits, got E={self.E}, M={self.M}")
         if self.bias is None:
             object.__setattr__(self, "bias", self.default_bias)
+        if not -_LARGEST_BIAS <= self.bias <= _LARGEST_BIAS:
+            raise ArgumentError(f"bias must be from -{_LARGEST_BIAS} to {_LARGEST_BIAS}, got {self.bias}")
         if self.overflow is None:
             object.__setattr__(self, "overflow", self._usual_overflow)
         if not self.label and (self.rounding, self.overflow) != (Rounding.NEAREST_EVEN, self._usual_overflow):
