@@ -227,3 +227,4 @@ add(CodebookFormat("ternary", (-1, 0, 1), INWARD, False, "BitNet b1.58 arXiv:240
 add(FourthRootsFormat(), "cunit4", "fairy_codes")
 
 from . import block_catalog  # noqa: E402, F401  (its lines name the formats above)
+from . import block_special  # noqa: E402, F401
