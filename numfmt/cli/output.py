@@ -7,11 +7,9 @@ import json
 import math
 import os
 import sys
-import tempfile
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -24,6 +22,7 @@ from rich.text import Text
 from .. import Format
 from ..display import FIELD_COLOURS, bit_fields, number_text
 from ..errors import ArgumentError
+from ..interop.replacing import replacing
 
 __all__ = [
     "bits_cell",
@@ -119,28 +118,6 @@ def refuse_overwrite(path: Path, source: Path) -> None:
     """Raise unless `path` and `source` are different files."""
     if path.exists() and source.exists() and path.samefile(source):
         raise ArgumentError(f"{path} is the input itself; name another output, or pass --force to replace it")
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A new file that takes `path`'s place only when all of it is written."""
-    mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "w+b") as file:
-            yield file
-        os.chmod(name, mode)
-        os.replace(name, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def write_text(path: Path, text: str) -> None:

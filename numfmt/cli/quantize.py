@@ -18,10 +18,10 @@ from rich.text import Text
 from .. import Format, encode, quantize
 from ..errors import ArgumentError, FileFormatError, NumfmtError, RangeError
 from ..formats import scalar as get
+from ..interop.npy import read_header
 from .export import json_report
 from .files import CHUNK, Tensor, open_tensors
 from .measure import Scale, scale_of, scale_rule
-from .npy import read_header
 from .options import (
     JsonFlag,
     NanOption,
@@ -105,7 +105,7 @@ def _write_npz(path: Path, out: IO[bytes], tensors: list[Tensor], job: Job) -> N
 
 
 def _write_safetensors(path: Path, out: IO[bytes], tensors: list[Tensor], job: Job) -> None:
-    start, layout = read_layout(path)
+    start, layout, _ = read_layout(path)
     with path.open("rb") as source:
         shutil.copyfileobj(source, out)
     for tensor in tensors:
