@@ -1,10 +1,27 @@
 """The slow, independent oracle: every conversion once more in Python integers and fractions, one number at a time.
 
 It shares no arithmetic with the kernels, with ``formats/conversion.py`` or with `value_of`, so that an agreement of the
-two is evidence. Correct beats fast here: some ten to a hundred microseconds a number.
+two is evidence. Correct beats fast here: some ten to a hundred microseconds a number. Block formats share nothing with
+``numfmt/_blocks`` and ``formats/scale_rules.py`` either.
 """
 
+from .blocks import BlockOptions, ReferenceBlock, decode_block, encode_block, tensor_scale
 from .decode import decode
 from .encode import encode, round_up_count
+from .tensors import ReferenceTensor, encode_tensor, oracle_of, register_oracle, rowwise
 
-__all__ = ["decode", "encode", "round_up_count"]
+__all__ = [
+    "BlockOptions",
+    "ReferenceBlock",
+    "ReferenceTensor",
+    "decode",
+    "decode_block",
+    "encode",
+    "encode_block",
+    "encode_tensor",
+    "oracle_of",
+    "register_oracle",
+    "round_up_count",
+    "rowwise",
+    "tensor_scale",
+]

@@ -19,8 +19,8 @@ from ..formats import (
     Specials,
     TakumFormat,
     TakumLogFormat,
-    get,
 )
+from ..formats import scalar as get
 
 __all__ = ["HIF8_MAGNITUDES", "decode", "exponential", "logarithm", "nearest_float"]
 

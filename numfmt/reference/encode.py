@@ -22,8 +22,8 @@ from ..formats import (
     Specials,
     TakumFormat,
     TakumLogFormat,
-    get,
 )
+from ..formats import scalar as get
 from ..rounding import NaNRule, Overflow, Rounding
 from .decode import decode
 from .places import Place, magnitude_limit, place
