@@ -14,7 +14,7 @@ from ._blocks.blocking import Blocking
 from ._blocks.encoding import Blocks, ElementEncoder, encode_rows, encode_with
 from ._blocks.scales import decode_codes, encode_values, tensor_scale_of
 from ._input import Reals, real_input
-from .errors import ArgumentError, DTypeError, RangeError
+from .errors import ArgumentError, DTypeError
 from .formats.base import Format
 from .formats.block import BlockFormat
 from .formats.random import RandomSource, random_integers
@@ -40,9 +40,22 @@ class BlockCall:
         self.x = x
         self.single = x.dtype == np.float32
         self.blocking = Blocking(x.shape, self.fmt, self.axis, bool(options.get("pad")))
-        self.tensor_scale = self._tensor_scale(options.get("tensor_scale"))
+        self._tensor_scale = self._given_tensor_scale(options.get("tensor_scale"))
 
-    def _tensor_scale(self, given: Any) -> float:
+    @property
+    def tensor_scale(self) -> float:
+        """The tensor scale, given or from the largest finite magnitude; 1 for formats without one."""
+        if self._tensor_scale is None:
+            self.find_tensor_scale(finite_amax(self.x))
+        assert self._tensor_scale is not None
+        return self._tensor_scale
+
+    def find_tensor_scale(self, amax: float) -> None:
+        """Set the tensor scale from the tensor's largest finite magnitude, unless it was given."""
+        if self._tensor_scale is None:
+            self._tensor_scale = float(tensor_scale_of(self.fmt, amax))
+
+    def _given_tensor_scale(self, given: Any) -> float | None:
         fmt = self.fmt.tensor_scale
         if fmt is None:
             if given is not None:
@@ -55,7 +68,7 @@ class BlockCall:
             if decode_codes(encode_values(np.array([value]), fmt), fmt)[0] != value:
                 raise ArgumentError(f"tensor_scale must be a {fmt.name} number, got {given!r}")
             return value
-        return float(tensor_scale_of(self.fmt, finite_amax(self.x)))
+        return None
 
     def encoder(self) -> ElementEncoder:
         """The element encoder of this call."""
@@ -140,11 +153,10 @@ def encode_block(x: Any, fmt: BlockFormat, options: dict[str, Any]) -> BlockEnco
 
 
 def _encode_fast(call: BlockCall) -> Blocks | None:
-    from ._block_lowering import encode_plan
+    from ._block_lowering import plan_of
 
-    plain = type(call.fmt) is BlockFormat and call.source is None and call.single
-    plan = encode_plan(call.fmt, call.policy) if plain else None
-    return None if plan is None else cast("Blocks | None", plan.run(call))
+    plan = plan_of(call.fmt, call.policy) if call.source is None else None
+    return plan.encode(call) if plan is not None and plan.accepts(call) else None
 
 
 def _encode_given(call: BlockCall, given: Any) -> Blocks:
@@ -202,7 +214,8 @@ def _encode_nested(x: Array, fmt: BlockFormat, offset: Any, options: dict[str, A
 
 def decode_block(b: BlockEncoded, dtype: Any = None, out: Array | None = None) -> Array:
     """Values of a BlockEncoded in float32 (default), float16 or float64: exact products, rounded once."""
-    from ._blocks.schemes import scheme_of
+    from ._block_lowering import decode_plan
+    from ._blocks.schemes import decode_plain, narrowed, scheme_of
 
     scheme = scheme_of(b.format)
     if scheme.decode_array is not None:
@@ -218,6 +231,13 @@ def decode_block(b: BlockEncoded, dtype: Any = None, out: Array | None = None) -
     codes = blocking.whole.split(b.codes)
     zeros = None if b.zero_points is None else blocking.split_scales(b.zero_points)
     sides = {name: blocking.split_scales(side) for name, side in b.sides.items()}
+    if wanted == np.float32 and zeros is None and scheme.decode is decode_plain and b.offset is None:
+        plan = decode_plan(b.format, b.codes.size)
+        rows = values.reshape(codes.shape) if blocking.in_place else np.empty(codes.shape, wanted)
+        if plan is not None and plan.run(np.ascontiguousarray(codes), scales, rows):
+            if not blocking.in_place:
+                values[...] = blocking.crop(blocking.join(rows))
+            return values
     rows = values.reshape(blocking.count, blocking.size) if blocking.in_place else np.empty(codes.shape, wanted)
     step = max(1, _CHUNK // max(blocking.size, 1))
     for at in range(0, blocking.count, step):
@@ -231,10 +251,7 @@ def decode_block(b: BlockEncoded, dtype: Any = None, out: Array | None = None) -
         )
         if b.offset is not None:
             exact = exact + np.float64(b.offset)
-        with np.errstate(over="ignore"):
-            rows[part] = exact
-        if wanted != np.float64 and (np.isinf(rows[part]) & np.isfinite(exact)).any():
-            raise RangeError(f"{b.format.name} holds a value beyond {wanted}; decode with dtype=numpy.float64")
+        rows[part] = narrowed(exact, wanted, b.format.name)
     if not blocking.in_place:
         values[...] = blocking.crop(blocking.join(rows))
     return values
@@ -242,8 +259,6 @@ def decode_block(b: BlockEncoded, dtype: Any = None, out: Array | None = None) -
 
 def quantize_block(x: Any, fmt: BlockFormat, options: dict[str, Any], out: Array | None) -> tuple[Any, Reals]:
     """decode(encode(x)) in x's own dtype, and the input as it was taken."""
-    from ._block_lowering import quantize_plan
-
     reals = _reals(x, fmt)
     dtype = reals.dtype or np.dtype(np.float32)
     extension = dtype.kind != "f"
@@ -251,13 +266,7 @@ def quantize_block(x: Any, fmt: BlockFormat, options: dict[str, Any], out: Array
     values = np.empty(reals.array.shape, work) if out is None or extension else out
     if values.shape != reals.array.shape or values.dtype != work or not values.flags.c_contiguous:
         raise ArgumentError(f"out must be a C-contiguous {work} array of shape {reals.array.shape}")
-    plan = None
-    if reals.array.dtype == work == np.float32 and fmt.tensor_scale is None and type(fmt) is BlockFormat:
-        call = BlockCall(reals.array, fmt, options)
-        plan = quantize_plan(call.fmt, call.policy) if call.source is None else None
-        if plan is not None and not plan.run(call, values):
-            plan = None
-    if plan is None:
+    if not _quantize_fast(reals.array, fmt, options, values):
         b = encode_block(reals.array, fmt, options)
         decode_block(b, work, values)
     if extension:
@@ -266,6 +275,20 @@ def quantize_block(x: Any, fmt: BlockFormat, options: dict[str, Any], out: Array
             out[...] = values
             values = out
     return values, reals
+
+
+def _quantize_fast(x: Array, fmt: BlockFormat, options: dict[str, Any], values: Array) -> bool:
+    """One pass over float32 data where a compiled plan applies; False when nothing was done."""
+    from ._block_lowering import plan_of
+
+    if not (x.dtype == values.dtype == np.float32) or isinstance(fmt.scale, BlockFormat) or fmt.centre:
+        return False
+    resolved, policy = resolve_block(fmt, options)
+    plan = plan_of(resolved, policy)
+    if plan is None or options.get("scales") is not None:
+        return False
+    call = BlockCall(x, fmt, options)
+    return call.source is None and plan.accepts(call) and plan.quantize(call, values)
 
 
 def block_unit(b: BlockEncoded) -> Array:

@@ -24,10 +24,14 @@ _F64 = np.dtype(np.float64)
 #: Largest block scale that the tensor scale aims at, where it is not the scale format's largest value.
 _TENSOR_RANGE = {"four_over_six": 256.0, "four_over_six_mae": 256.0, "four_over_six_abs_max": 256.0}
 _FLOOR = np.float64(np.float32(1e-5))
+_MAX32 = float(np.finfo(np.float32).max)
 
 
 def encode_values(values: Array, fmt: Format) -> Array:
     """Codes of binary64 `values`, nearest by the format's own rule, saturating; NaN allowed where the format has it."""
+    if fmt.name == "binary32":
+        # NumPy's own conversion is the nearest even one; clipping first saturates.
+        return np.clip(values, -_MAX32, _MAX32).astype(np.float32).view(np.uint32)
     policy = Policy(fmt.default_rounding, Overflow.SATURATE, NaNRule.CANONICAL if fmt.has_nan else NaNRule.RAISE)
     flat = np.ascontiguousarray(values, np.float64).reshape(-1)
     codes = np.empty(flat.shape, fmt.code_dtype)
@@ -37,6 +41,8 @@ def encode_values(values: Array, fmt: Format) -> Array:
 
 def decode_codes(codes: Array, fmt: Format) -> Array:
     """Binary64 values of codes, exact for every format that a block may use."""
+    if fmt.name == "binary32":
+        return np.asarray(codes.view(np.float32).astype(np.float64))
     flat = np.ascontiguousarray(codes).reshape(-1)
     values = np.empty(flat.shape, np.float64)
     decoder(fmt, _F64).run(flat, values)
@@ -55,8 +61,10 @@ def tensor_scale_of(fmt: BlockFormat, amax: float) -> np.float64:
         return np.float64(1.0)
     top = _TENSOR_RANGE.get(fmt.rule, float(fmt.scale.max))
     wanted = exact_quotient(np.array([amax]), np.array([largest_element(fmt) * top]))
-    codes = encode_values(wanted, fmt.tensor_scale)
-    value = decode_codes(codes, fmt.tensor_scale)[0]
+    if fmt.tensor_scale.name == "binary32":
+        value = np.float64(wanted.astype(np.float32)[0])
+    else:
+        value = decode_codes(encode_values(wanted, fmt.tensor_scale), fmt.tensor_scale)[0]
     # A maximum too small for its scale still needs one that is not zero.
     return np.float64(value if value > 0 else float(fmt.tensor_scale.smallest))
 

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..errors import RangeError
 from ..formats.block import BlockFormat
 from ..formats.integer import IntFormat
 from .encoding import encode_rows
 from .scales import decode_codes
 
-__all__ = ["Scheme", "decode_plain", "register_scheme", "scheme_of"]
+__all__ = ["Scheme", "decode_plain", "narrowed", "register_scheme", "scheme_of"]
 
 Array = npt.NDArray[Any]
 
@@ -27,6 +28,15 @@ def decode_plain(fmt: BlockFormat, codes: Array, scales: Array, zeros: Array | N
         values = values - decode_codes(zeros, fmt.zero_point)[:, None]
     with np.errstate(invalid="ignore", over="ignore"):
         return np.asarray(values * scales[:, None])
+
+
+def narrowed(exact: Array, dtype: np.dtype[Any], name: str) -> Array:
+    """Exact binary64 values rounded once to `dtype`; `RangeError` where a finite one does not fit."""
+    with np.errstate(over="ignore"):
+        values = exact.astype(dtype)
+    if dtype != np.float64 and (np.isinf(values) & np.isfinite(exact)).any():
+        raise RangeError(f"{name} holds a value beyond {dtype}; decode with dtype=numpy.float64")
+    return values
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,12 @@ if config.DISABLE_JIT:
         """binary32 of a uint32 pattern."""
         return np.uint32(x).view(np.float32)
 
+    def f64_of_bits(x):
+        """binary64 of a uint64 pattern."""
+        return np.uint64(x).view(np.float64)
+
 else:
     bits_of_f32 = intrinsic(_bitcast(types.uint32, types.float32, ir.IntType(32)))
     f32_of_bits = intrinsic(_bitcast(types.float32, types.uint32, ir.FloatType()))
+    f64_of_bits = intrinsic(_bitcast(types.float64, types.uint64, ir.DoubleType()))
     pattern = intrinsic(_pattern)
