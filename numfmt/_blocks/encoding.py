@@ -96,7 +96,7 @@ def split_nonfinite(x: Array, fmt: BlockFormat) -> tuple[Array, Array, Array | N
     finite = np.isfinite(x)
     if finite.all():
         return x, x, None
-    bad = ~finite.all(1)
+    bad = np.asarray(~finite.all(1))
     if fmt.nonfinite == "raise":
         row = int(np.flatnonzero(bad)[0])
         at = int(np.flatnonzero(~finite[row])[0])

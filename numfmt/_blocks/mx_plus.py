@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 from ..formats.block import BlockFormat
 from ..formats.exponent import ExponentFormat
 from ..formats.mx_plus import MXPlusFormat
+from ..rounding import NaNRule, Overflow
 from .encoding import Blocks, ElementEncoder, encode_rows
 from .scales import decode_codes
 from .schemes import Scheme, decode_plain, register_scheme
@@ -33,7 +35,9 @@ def encode(x: Array, encoder: ElementEncoder, tensor_scale: float, random: Array
     known = np.flatnonzero(magnitudes[rows, index] >= unit)
     at = index[known]
     draw = None if random is None else random[known, at]
-    integers = encoder(x[known, at] / unit[known], draw, fmt.maximum_format)
+    # Finite by choice of the index, and saturating whatever the other elements do.
+    policy = encoder.policy._replace(overflow=Overflow.SATURATE, nan=NaNRule.RAISE)
+    integers = replace(encoder, policy=policy)(x[known, at] / unit[known], draw, fmt.maximum_format)
     w = fmt.mantissa_width
     # sign | 1 | w bits  ->  sign | w bits
     blocks.codes[known, at] = (integers >> 1 & 1 << w) | (integers & (1 << w) - 1)

@@ -226,5 +226,4 @@ add(CodebookFormat("binary", (-1, 1), Rounding.NEAREST_UP, False, "sign bit, sig
 add(CodebookFormat("ternary", (-1, 0, 1), INWARD, False, "BitNet b1.58 arXiv:2402.17764; code = value + 1"), "int1_58")
 add(FourthRootsFormat(), "cunit4", "fairy_codes")
 
-from . import block_catalog  # noqa: E402, F401  (its lines name the formats above)
-from . import block_special  # noqa: E402, F401
+from . import block_catalog, block_special  # noqa: E402, F401  (their lines name the formats above)

@@ -1,4 +1,4 @@
-"""`StructuredBlock`: block formats with more in a block than elements and a scale; their names wrap the block grammar."""
+"""`StructuredBlock`: block formats with more in a block than elements and a scale, spelled around the block grammar."""
 
 from __future__ import annotations
 
@@ -63,7 +63,9 @@ def structured(cls: _C) -> _C:
         for option in filter(None, options.split(";")):
             name, _, text = option.partition("=")
             if name not in types:
-                raise FormatNameError(f"{name!r} is no option of {cls.kind}(...); options: {', '.join(types) or 'none'}")
+                raise FormatNameError(
+                    f"{name!r} is no option of {cls.kind}(...); options: {', '.join(types) or 'none'}"
+                )
             chosen[name] = _parse(types[name], name, text)
         return cls(**chosen)
 
