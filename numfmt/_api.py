@@ -114,7 +114,6 @@ def encode(
         "pad": pad,
         "scale_rule": scale_rule,
         "nonfinite": nonfinite,
-        "scales": scales,
     }
     blocks |= {"scales": scales, "tensor_scale": tensor_scale}
     if isinstance(given, BlockFormat):

@@ -238,7 +238,7 @@ def decode_block(b: BlockEncoded, dtype: Any = None, out: Array | None = None) -
             if not blocking.in_place:
                 values[...] = blocking.crop(blocking.join(rows))
             return values
-    rows = values.reshape(blocking.count, blocking.size) if blocking.in_place else np.empty(codes.shape, wanted)
+    rows = values.reshape(codes.shape) if blocking.in_place else np.empty(codes.shape, wanted)
     step = max(1, _CHUNK // max(blocking.size, 1))
     for at in range(0, blocking.count, step):
         part = slice(at, at + step)

@@ -18,7 +18,11 @@ __all__ = ["BlockEncoded"]
 
 Array = npt.NDArray[Any]
 #: Scale formats whose codes are a NumPy float's own bits: such scales are held as floats.
-_NATIVE = {"binary16": np.dtype(np.float16), "binary32": np.dtype(np.float32), "binary64": np.dtype(np.float64)}
+_NATIVE: dict[str, np.dtype[Any]] = {
+    "binary16": np.dtype(np.float16),
+    "binary32": np.dtype(np.float32),
+    "binary64": np.dtype(np.float64),
+}
 
 
 def native_scales(codes: Array, fmt: Format) -> Array:

@@ -27,10 +27,10 @@ def _remainder_sign(x: Array, q: Array, s: Array) -> Array:
     qh, ql = halves(q)
     sh, sl = halves(s)
     error = ((qh * sh - p) + qh * sl + ql * sh) + ql * sl  # q * s = p + error
-    return np.sign((x - p) - error)
+    return np.asarray(np.sign((x - p) - error))
 
 
-def exact_quotient(x: Array, s: Array, *, simple: bool = False) -> Array:
+def exact_quotient(x: Array, s: Any, *, simple: bool = False) -> Array:
     """``x / s`` in binary64, rounded to odd: every later rounding to at most 51 bits is that of the exact quotient.
 
     `x` is binary64, `s` positive or negative finite and not 0 (broadcasts). `simple`: x and s have so few bits that the
@@ -46,7 +46,7 @@ def exact_quotient(x: Array, s: Array, *, simple: bool = False) -> Array:
         q = (bits + np.where(even & (x != 0), remainder, 0).astype(np.int64)).view(np.float64)
     # Far outside every format the exponent no longer matters; keep it within binary64's normal range.
     exponent = np.clip(ex - es, -900, 900)
-    return np.copysign(np.ldexp(q, exponent), x * np.sign(s))
+    return np.asarray(np.copysign(np.ldexp(q, exponent), x * np.sign(s)))
 
 
 def divided(x: Array, s: Array, how: str, single: bool, tensor_scale: float = 1.0) -> Array:

@@ -78,7 +78,7 @@ def _median(magnitudes: Array) -> Array:
 def _mean(magnitudes: Array) -> Array:
     """Mean of each row, rounded to binary64 and then to binary32: lane sum / count."""
     mean = lanes_total(lane_sum(magnitudes)) / magnitudes.shape[1]
-    return mean.astype(np.float32).astype(np.float64)
+    return np.asarray(mean.astype(np.float32).astype(np.float64))
 
 
 def _statistic(fmt: BlockFormat, x: Array, magnitudes: Array) -> tuple[Array, float]:
@@ -105,7 +105,7 @@ def _statistic(fmt: BlockFormat, x: Array, magnitudes: Array) -> tuple[Array, fl
 
 def twn_threshold(magnitudes: Array) -> Array:
     """0.7 times the mean magnitude of each row, in binary64."""
-    return 0.7 * (lanes_total(lane_sum(magnitudes)) / magnitudes.shape[1])
+    return np.asarray(0.7 * (lanes_total(lane_sum(magnitudes)) / magnitudes.shape[1]))
 
 
 def twn_scale(magnitudes: Array) -> Array:

@@ -106,13 +106,14 @@ class BlockFormat:
 
     def __post_init__(self) -> None:
         put = object.__setattr__
+        for name in ("element", "scale"):
+            if getattr(self, name) is None:
+                raise ArgumentError(f"a block format needs {name}, a format or its name")
         put(self, "element", _scalar("element", self.element))
         if not isinstance(self.scale, BlockFormat):
             put(self, "scale", _scalar("scale", self.scale))
         put(self, "tensor_scale", _scalar("tensor_scale", self.tensor_scale))
         put(self, "zero_point", _scalar("zero_point", self.zero_point))
-        if self.element is None or self.scale is None:
-            raise ArgumentError("a block format needs an element and a scale format")
         put(self, "rule", scale_rule(self.rule or ("floor" if self.power_of_two_scale else "absmax")).name)
         put(self, "nonfinite", self.nonfinite or ("nan" if self.power_of_two_scale else "raise"))
         if isinstance(self.block, list):

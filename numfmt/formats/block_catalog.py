@@ -11,7 +11,7 @@ from .block import BlockFormat
 from .codebook import CodebookFormat
 from .dynamic_map import DYNAMIC_MAP
 from .integer import IntFormat
-from .registry import add, add_block, get, register_family
+from .registry import add, add_block, get, register_family, scalar
 
 __all__: list[str] = []
 
@@ -43,7 +43,7 @@ def _adaptivfloat_element(n: int, e: int) -> CodebookFormat:
 
 def _adaptivfloat(n: int, e: int) -> BlockFormat:
     source = "AdaptivFloat, arXiv:1909.13271 algorithm 1: exponent bias per tensor"
-    return BlockFormat(_adaptivfloat_element(n, e), "ufp8_e8m0", None, "floor", axis=None, source=source)
+    return BlockFormat(_adaptivfloat_element(n, e), scalar("ufp8_e8m0"), None, "floor", axis=None, source=source)
 
 
 # ---- OCP MX and its integer relatives ------------------------------------------------------------------------------
@@ -92,7 +92,7 @@ def _bfp(m: int, k: int) -> BlockFormat:
     if not 2 <= m <= 16:
         raise ArgumentError(f"bfpM_kK has M = 2 to 16 mantissa bits, sign included, got {m}")
     source = "classical block floating point: sign and M - 1 magnitude bits, exponent of the largest element"
-    return BlockFormat(IntFormat(m, frac_bits=m - 2, sign_magnitude=True), E8M0, k, source=source)
+    return BlockFormat(IntFormat(m, frac_bits=m - 2, sign_magnitude=True), scalar(E8M0), k, source=source)
 
 
 BFP = "arXiv:2403.20137 (BFP16: 8-bit, BFP12: 4-bit mantissas)"
@@ -149,7 +149,9 @@ _block("fp8_e4m3_g128", "fp8_e4m3fn", F32, 128, source="DeepSeek-V3, arXiv:2412.
 # ---- codebooks per block, with and without double quantization -----------------------------------------------------
 QLORA = "QLoRA, arXiv:2305.14314; bitsandbytes"
 DOUBLE = QLORA + " (double quantization of absmax)"
-_double = BlockFormat("bnb_dynamic8", F32, 256, axis=None, quotient="reciprocal", centre=True, source=DOUBLE)
+_double = BlockFormat(
+    scalar("bnb_dynamic8"), scalar(F32), 256, axis=None, quotient="reciprocal", centre=True, source=DOUBLE
+)
 add_block("bnb_double", _double)
 for _name, _element, _source in (
     ("nf4", "nf4", QLORA),

@@ -211,6 +211,7 @@ def scalar(name: str | AnyFormat) -> Format:
         raise FormatMismatchError(
             f"{fmt.name} is a block format, and this needs a scalar one; its elements are {fmt.element.name}"
         )
+    assert isinstance(fmt, Format)
     return fmt
 
 

@@ -161,7 +161,7 @@ def scale_rule(name: str | ScaleRule) -> ScaleRule:
     """
     if isinstance(name, ScaleRule):
         return name
-    rule = _RULES.get(name) if isinstance(name, str) else None
+    rule = _RULES.get(str(name))
     if rule is None:
         raise ArgumentError(f"scale rule must be one of {', '.join(_RULES)}; got {name!r}")
     return rule
@@ -219,9 +219,9 @@ def block_exponents(rule: str, amax: Array, element: Format) -> npt.NDArray[np.i
         return exponent - 1 - facts.emax
     if rule == "even":
         # Rounding half up to m + 1 significant bits carries into the next binade from 1 - 2**-(m+2) on.
-        return exponent - 1 - facts.emax + (fraction >= 1 - 2.0 ** -(facts.mantissa_bits + 2))
+        return np.asarray(exponent - 1 - facts.emax + (fraction >= 1 - 2.0 ** -(facts.mantissa_bits + 2)))
     if rule == "ceil":
-        return exponent - (fraction == 0.5) - facts.emax
+        return np.asarray(exponent - (fraction == 0.5) - facts.emax)
     # F = f * 2**g with 0.5 <= f < 1; f has few bits, so 0.75 f and 1.5 f are exact.
     f, g = math.frexp(float(facts.largest))
     if rule == "rceil":
@@ -229,4 +229,4 @@ def block_exponents(rule: str, amax: Array, element: Format) -> npt.NDArray[np.i
     if rule == "nearest":
         return exponent - g - 1 + (fraction >= 0.75 * f) + (fraction >= 1.5 * f)
     assert rule == "floor_quotient", rule
-    return exponent - g - (fraction < f)
+    return np.asarray(exponent - g - (fraction < f))

@@ -144,7 +144,7 @@ def _ue4m3_half_table() -> Blocks:
     significand = np.where(exponent > 0, 8 + fraction, fraction).astype(np.float32)
     table = np.ldexp(significand, np.maximum(exponent, 1) - 7 - 3 - 1)
     table[0x7F] = 0
-    return table.astype(np.float32)
+    return np.asarray(table.astype(np.float32))
 
 
 _HALF_UNITS = _half_unit_table()
