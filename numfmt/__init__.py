@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         register,
         scale_rules,
     )
-    from .interop import swizzle, unpack, unswizzle
+    from .interop import load, save, swizzle, unpack, unswizzle
     from .profiles import Difference, Profile, Rule, compare_profiles, profile_names
     from .rounding import HashRandom, NaNRule, Overflow, PhiloxRandom, RandomBits, Rounding
 
@@ -87,11 +87,13 @@ __all__ = [
     "formats",
     "get",
     "interop",
+    "load",
     "names",
     "profile_names",
     "quantize",
     "reference",
     "register",
+    "save",
     "scale_rules",
     "swizzle",
     "testing",
@@ -110,7 +112,7 @@ _HOME = {
     "formats": "BlockFormat CodebookFormat ExponentFormat FloatFormat Format FourthRootsFormat HiFloat8Format "
     "IntFormat Kind LnsFormat P3109Format PositFormat ScaleRule Specials TakumFormat TakumLogFormat Unpacked get names "
     "register scale_rules",
-    "interop": "swizzle unpack unswizzle",
+    "interop": "load save swizzle unpack unswizzle",
     "profiles": "Difference Profile Rule compare_profiles profile_names",
     "rounding": "HashRandom NaNRule Overflow PhiloxRandom RandomBits Rounding",
 }

@@ -18,10 +18,12 @@ SIGNATURES = {
     "encode": f"x, fmt, *, {RULES}, {BLOCKS}, out=None, report=False",
     "finfo": "fmt",
     "get": "name",
+    "load": "path",
     "names": "pattern='*', *, kind=None",
     "profile_names": "",
     "quantize": f"x, fmt, *, {RULES}, {BLOCKS}, out=None, report=False",
     "register": "fmt, *, name=None, aliases=()",
+    "save": "path, obj",
     "scale_rules": "",
     "swizzle": "scales, layout='nvidia_128x4'",
     "unpack": "data, fmt, *, layout='bits', shape, axis='default', scales=None, tensor_scale=None, zero_points=None, "

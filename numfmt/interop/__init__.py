@@ -4,6 +4,7 @@ Layouts know widths, not formats: codes in, bytes out, and back. `numfmt.unpack`
 formats too.
 """
 
+from .files import load, save
 from .packed import layouts_for, unpack
 from .packing import LAYOUTS, Layout, get_layout, pack_codes, packed_size, unpack_codes
 from .swizzle import swizzle, unswizzle
@@ -19,9 +20,11 @@ __all__ = [
     "from_torch",
     "get_layout",
     "layouts_for",
+    "load",
     "pack_codes",
     "pack_tq1_0",
     "packed_size",
+    "save",
     "swizzle",
     "to_ml_dtypes",
     "to_torch",
