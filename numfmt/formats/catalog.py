@@ -141,6 +141,8 @@ add(LnsFormat(16, 8))
 # ---- codebooks -----------------------------------------------------------------------------------------------------
 DOWN, INWARD = Rounding.NEAREST_DOWN, Rounding.NEAREST_ZERO
 BNB = "QLoRA arXiv:2305.14314; bitsandbytes float32 constants, ties to the lower code"
+
+
 def _float32(*values: float) -> tuple[float, ...]:
     """Printed constants as the binary32 numbers that implementations hold."""
     return tuple(float(x) for x in np.array(values, np.float32))
@@ -226,4 +228,4 @@ add(CodebookFormat("binary", (-1, 1), Rounding.NEAREST_UP, False, "sign bit, sig
 add(CodebookFormat("ternary", (-1, 0, 1), INWARD, False, "BitNet b1.58 arXiv:2402.17764; code = value + 1"), "int1_58")
 add(FourthRootsFormat(), "cunit4", "fairy_codes")
 
-from . import block_catalog, block_special  # noqa: E402, F401  (their lines name the formats above)
+from . import block_catalog, block_packed, block_special  # noqa: E402, F401  (their lines name the formats above)
