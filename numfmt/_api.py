@@ -187,6 +187,8 @@ def _block_input(x: Any, fmt: BlockFormat) -> Any:
 def _block_report(b: BlockEncoded, x: Any) -> Any:
     from ._block_api import block_unit
 
+    if b.format.is_complex:
+        raise ArgumentError(f"report is for real formats; {b.format.name} is complex")
     return conversion_report(
         b.format.encoded_element,
         np.asarray(x, np.float64),

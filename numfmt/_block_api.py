@@ -259,6 +259,8 @@ def decode_block(b: BlockEncoded, dtype: Any = None, out: Array | None = None) -
 
 def quantize_block(x: Any, fmt: BlockFormat, options: dict[str, Any], out: Array | None) -> tuple[Any, Reals]:
     """decode(encode(x)) in x's own dtype, and the input as it was taken."""
+    if fmt.is_complex:
+        return _quantize_complex(x, fmt, options, out)
     reals = _reals(x, fmt)
     dtype = reals.dtype or np.dtype(np.float32)
     extension = dtype.kind != "f"
@@ -275,6 +277,13 @@ def quantize_block(x: Any, fmt: BlockFormat, options: dict[str, Any], out: Array
             out[...] = values
             values = out
     return values, reals
+
+
+def _quantize_complex(x: Any, fmt: BlockFormat, options: dict[str, Any], out: Array | None) -> tuple[Any, Reals]:
+    """The same for complex elements: complex128 stays, everything else becomes complex64."""
+    array = np.asarray(x)
+    dtype = np.dtype(np.complex128 if array.dtype == np.complex128 else np.complex64)
+    return decode_block(encode_block(x, fmt, options), dtype, out), Reals(array, {}, dtype)
 
 
 def _quantize_fast(x: Array, fmt: BlockFormat, options: dict[str, Any], values: Array) -> bool:
