@@ -20,7 +20,9 @@ from .encode import encode
 from .scales import (
     Number,
     binary32,
+    binary64,
     exact,
+    largest,
     nearest_code,
     scale_candidates,
     tensor_scale_for,
@@ -212,7 +214,11 @@ def encode_plain(
     if fmt.zero_point is not None:
         block = _encode_affine(finite, kept, fmt, options, random)
     else:
-        codes = [scale_code] if scale_code is not None else scale_candidates(finite, fmt, fmt.rule, scale_of_all)
+        codes = (
+            [scale_code]
+            if scale_code is not None
+            else scale_candidates(finite, fmt, fmt.rule, scale_of_all, options.wide)
+        )
         found = []
         for code in codes:
             elements = _element_codes(kept, fmt, options, code, scale_of_all, random)
@@ -244,7 +250,7 @@ def _element_codes(
     else:
         scale = decode(scale_code, fmt.scale)
         divisor = Fraction(0) if scale != scale else exact(scale) * scale_of_all
-        quotients = [_quotient(v, divisor, fmt, options.wide) for v in values]
+        quotients = [_quotient(v, divisor, fmt, options.wide, scale_of_all) for v in values]
     element = fmt.encoded_element
     return tuple(_element(q, fmt, options, draw, element) for q, draw in zip(quotients, draws, strict=True))
 
@@ -256,34 +262,37 @@ def _twn_signs(values: Sequence[Number]) -> list[Value]:
     return [s if math.isfinite(v) else float(v) for v, s in zip(values, signs, strict=True)]
 
 
-def _quotient(x: Number, scale: Fraction, fmt: BlockFormat, wide: bool) -> Value:
+def _quotient(x: Number, scale: Fraction, fmt: BlockFormat, wide: bool, scale_of_all: Fraction = Fraction(1)) -> Value:
     """What the element format rounds: x / scale exactly, or as binary32 (binary64 if `wide`) arithmetic has it."""
     if not math.isfinite(x):
         return float(x)
     if scale == 0 or x == 0:
         negative = (math.copysign(1.0, x) if isinstance(x, float) else x) < 0
-        zero = -0.0 if negative != (scale < 0) else 0.0
-        return zero
+        return -0.0 if negative != (scale < 0) else 0.0
     if fmt.quotient == "exact" or fmt.power_of_two_scale:
         return Fraction(x) / scale
-    rounded = _binary64 if wide else binary32
-    a, s = rounded(Fraction(x)), rounded(scale)
+    rounded = binary64 if wide else binary32
+    a = rounded(Fraction(x))
     if fmt.quotient == "divide":
-        return _rounded_quotient(a, s, rounded)
-    inverse = _rounded_quotient(Fraction(1), s, rounded)
+        return _over(a, rounded(scale), rounded)
+    if fmt.quotient == "two_step_reciprocal":
+        inverse = _over(_over(Fraction(1), scale_of_all, rounded), rounded(scale / scale_of_all), rounded)
+    else:
+        inverse = _over(Fraction(1), rounded(scale), rounded)
+    if _infinite(inverse):
+        # Our choice: a reciprocal beyond the arithmetic's range is its largest number.
+        top = largest(get("binary64" if wide else "binary32"))
+        inverse = top if inverse > 0 else -top
     return rounded(_times(a, inverse))
 
 
-def _rounded_quotient(a: Value, b: Value, rounded: Callable[[Value], Value]) -> Value:
-    if b == 0:
-        return math.copysign(math.inf, _sign_of(a) * _sign_of(b)) if a else math.nan
-    if _infinite(a) or _infinite(b):
-        return math.nan if _infinite(a) and _infinite(b) else _times(a, math.copysign(_infinite(a), _sign_of(b)))
-    return rounded(exact(a) / exact(b)) if a else math.copysign(0.0, _sign_of(a) * _sign_of(b))
-
-
-def _binary64(x: Value) -> Value:
-    return decode(encode(x, "binary64", "nearest_even", "nonsaturating"), "binary64")
+def _over(a: Value, b: Value, rounded: Callable[[Value], Value]) -> Value:
+    """IEEE 754 division, `a` not NaN and not both zero."""
+    if _infinite(b) or a == 0:
+        return math.copysign(0.0, _sign_of(a) * _sign_of(b))
+    if _infinite(a) or b == 0:
+        return math.copysign(math.inf, _sign_of(a) * _sign_of(b))
+    return rounded(exact(a) / exact(b))
 
 
 def _encode_affine(

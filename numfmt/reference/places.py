@@ -317,6 +317,11 @@ def _listed(x: Fraction, fmt: Format) -> Place:
 def _middle(fmt: Format, low: Fraction, high: Fraction, lower: int, upper: int) -> Fraction:
     """Where nearest switches: half-way, or that number as a binary32 constant, or where a user's family says."""
     middle = (low + high) / 2
+    if isinstance(fmt, CodebookFormat) and fmt.breakpoints:
+        # Stated for the magnitudes in ascending order: the i-th lies above the i-th of them.
+        smaller = min(abs(low), abs(high))
+        stated_at = fmt.breakpoints[len({abs(Fraction(v)) for v in fmt.values if abs(v) < smaller})]
+        return Fraction(stated_at if low >= 0 else -stated_at)
     if isinstance(fmt, CodebookFormat) and fmt.float32_breakpoints:
         return _binary32(middle)
     if isinstance(fmt, (CodebookFormat, HiFloat8Format)):

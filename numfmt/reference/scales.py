@@ -16,6 +16,7 @@ __all__ = [
     "EXPONENT_RULES",
     "QUOTIENT_RULES",
     "binary32",
+    "binary64",
     "exact",
     "largest",
     "mean_in_lanes",
@@ -50,6 +51,11 @@ def exact(x: Fraction | float) -> Fraction:
 def binary32(x: Fraction | float) -> Fraction | float:
     """The binary32 nearest to `x`, ties to even; beyond its range an infinity."""
     return decode(encode(x, "binary32", "nearest_even", "nonsaturating"), "binary32")
+
+
+def binary64(x: Fraction | float) -> Fraction | float:
+    """The binary64 nearest to `x`, ties to even; beyond its range an infinity."""
+    return decode(encode(x, "binary64", "nearest_even", "nonsaturating"), "binary64")
 
 
 @lru_cache(maxsize=1024)
@@ -178,7 +184,9 @@ def _statistic(rule: str, values: Sequence[Number], fmt: BlockFormat) -> tuple[F
 # ---- from a block to scale codes -----------------------------------------------------------------------------------
 
 
-def scale_candidates(values: Sequence[Number], fmt: BlockFormat, rule: str, tensor_scale: Fraction) -> list[int]:
+def scale_candidates(
+    values: Sequence[Number], fmt: BlockFormat, rule: str, tensor_scale: Fraction, wide: bool = False
+) -> list[int]:
     """Scale codes that the rule considers for a block of finite numbers, the preferred first; one for most rules."""
     scale = fmt.scale
     assert isinstance(scale, Format)
@@ -197,7 +205,14 @@ def scale_candidates(values: Sequence[Number], fmt: BlockFormat, rule: str, tens
     if not values:
         return [nearest_code(Fraction(0), scale)]
     numerator, divisor = _statistic(rule, values, fmt)
-    return [nearest_code(numerator / (divisor * tensor_scale), scale)]
+    wanted: Fraction | float = numerator / (divisor * tensor_scale)
+    if fmt.quotient == "two_step_reciprocal":
+        # torchao nvfp4_tensor.py: (a / F) / tensor scale, each quotient rounded.
+        rounded = binary64 if wide else binary32
+        wanted = rounded(exact(rounded(exact(rounded(numerator)) / divisor)) / tensor_scale)
+    if abs(wanted) < fmt.min_scale:
+        wanted = Fraction(fmt.min_scale) * (-1 if wanted < 0 else 1)
+    return [nearest_code(wanted, scale)]
 
 
 def tensor_scale_for(amax: Number, fmt: BlockFormat, rule: str) -> Fraction:

@@ -9,7 +9,7 @@ from fractions import Fraction
 from itertools import product
 from typing import Any
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, NaNError
 from ..formats import Format, get
 from ..formats.block import BlockFormat
 from .blocks import (
@@ -134,6 +134,8 @@ def rowwise(encode_row: RowEncoder = encode_plain, decode_row: RowDecoder = deco
     ) -> ReferenceTensor:
         offset: Value | None = None
         if fmt.centre:
+            if not all(map(math.isfinite, values)):
+                raise NaNError(f"x must be finite for {fmt.name}, which subtracts the mean")
             offset = binary32(mean_in_lanes([float(v) for v in values]))
             values = [_minus(binary32(_as_value(v)), offset) for v in values]
         plain = fmt if isinstance(fmt.scale, Format) else replace(fmt, scale=get("binary32"), centre=False)
