@@ -241,7 +241,7 @@ class BlockEncoded:
         blocking = self._blocking
         free = 0 if blocking.flat else min(blocking.axes)
         items = index if isinstance(index, tuple) else (index,)
-        if len(items) > free or self.sides or isinstance(self.scales, BlockEncoded):
+        if len(items) > free or isinstance(self.scales, BlockEncoded):
             raise ArgumentError(
                 f"only the {free} axes before the blocks (axis={self.axis}) can be indexed, got {index!r}; decode "
                 "first, or index codes and scales yourself"
@@ -264,6 +264,7 @@ class BlockEncoded:
             tensor_scale=self.tensor_scale,
             zero_points=zeros,
             offset=self.offset,
+            sides={name: side[items] for name, side in self.sides.items()},
         )
 
     def copy(self) -> BlockEncoded:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import ArgumentError, NaNError
 from ..formats.base import Format
 from ..formats.block import BlockFormat
+from ..formats.integer import IntFormat
 from ..formats.progressive import DGQFormat, ProgressiveFormat, QoQFormat
-from ..rounding import Overflow, Rounding
 from .arithmetic import exact_quotient
 from .encoding import Blocks, ElementEncoder, split_nonfinite
 from .scales import decode_codes, encode_values
@@ -22,8 +22,19 @@ from .sides import side
 __all__: list[str] = []
 
 Array = npt.NDArray[Any]
-#: Group scales, zero points, and the codes as integers: level 1 of a scheme, from rows and their channel scales.
-Level = Callable[[Array, Array, int], tuple[Array, Array, Array]]
+#: Holds the integers before the zero point is added and the range applied.
+_WIDE = IntFormat(32)
+
+
+@dataclass(frozen=True)
+class Level:
+    """Level 1: group scales and zero points (count, groups); what becomes an integer, and the bounds of the codes."""
+
+    scales: Array
+    zeros: Array
+    quotients: Array
+    lower: Array
+    upper: Array
 
 
 def _spread(values: Array, group: int, size: int) -> Array:
@@ -45,49 +56,47 @@ def _quotient(x: Array, s: Array) -> Array:
     return np.where(s == 0, 0.0, exact_quotient(x, np.where(s == 0, 1.0, s)))
 
 
-def _qoq(rows: Array, unit: Array, group: int) -> tuple[Array, Array, Array]:
-    limit = QoQFormat.PROTECTIVE_RANGE
-    v = np.clip(np.rint(_quotient(rows, unit[:, None])), -limit, limit)
+def _qoq(clean: Array, kept: Array, unit: Array, group: int) -> Level:
+    limit, size = QoQFormat.PROTECTIVE_RANGE, clean.shape[1]
+    v = np.clip(np.rint(_quotient(clean, unit[:, None])), -limit, limit)
     low, high = _extremes(v, group)
     # Quotients of integers below 256: binary64 meets a half only where the exact quotient is one.
     scales = np.maximum(np.rint((high - low) / 15), 1)
     zeros = np.clip(np.rint(-low / scales), 0, 15)
-    s, z = _spread(scales, group, v.shape[1]), _spread(zeros, group, v.shape[1])
-    return scales, zeros, np.clip(np.rint(v / s) + z, 0, 15)
+    quotients = _quotient(v, _spread(scales, group, size))
+    return Level(scales, zeros, np.where(np.isfinite(kept), quotients, kept), np.zeros(v.shape), np.full(v.shape, 15.0))
 
 
-def _dgq(rows: Array, unit: Array, group: int) -> tuple[Array, Array, Array]:
-    limit = DGQFormat.INTEGER_RANGE
-    low, high = _extremes(rows, group)
+def _dgq(clean: Array, kept: Array, unit: Array, group: int) -> Level:
+    limit, size = DGQFormat.INTEGER_RANGE, clean.shape[1]
+    low, high = _extremes(clean, group)
     span = high - low
     scales = np.clip(np.rint(_quotient(span, 15 * unit[:, None])), 1, limit)
     zeros = np.rint(_quotient(-15 * low, span))
-    s, z = _spread(scales, group, rows.shape[1]), _spread(zeros, group, rows.shape[1])
+    s, z = _spread(scales, group, size), _spread(zeros, group, size)
     n = limit // s
-    q = np.rint(_quotient(rows, s * unit[:, None])) + z
-    return scales, zeros, np.clip(q, np.maximum(0, z - n), np.minimum(15, z + n))
+    quotients = _quotient(clean, s * unit[:, None])
+    return Level(
+        scales, zeros, np.where(np.isfinite(kept), quotients, kept), np.maximum(0, z - n), np.minimum(15, z + n)
+    )
 
 
-def _scheme(level: Level, divisor: int) -> Scheme:
+def _scheme(level: Callable[[Array, Array, Array, int], Level], divisor: int) -> Scheme:
     def encode(x: Array, encoder: ElementEncoder, tensor_scale: float, random: Array | None = None) -> Blocks:
         fmt = encoder.fmt
         assert isinstance(fmt, ProgressiveFormat) and isinstance(fmt.scale, Format)
-        rounding, overflow = encoder.policy.rounding, encoder.policy.overflow
-        if rounding is not Rounding.NEAREST_EVEN or overflow is not Overflow.SATURATE:
-            raise ArgumentError(
-                f"{fmt.name} rounds half to even and saturates on both levels, got rounding={rounding.name.lower()}, "
-                f"overflow={overflow.name.lower()}; drop them"
-            )
         clean, kept, bad = split_nonfinite(x, fmt)
-        if bad is not None and kept is not clean:
-            raise NaNError(f"nonfinite='skip' leaves NaN and infinity to {fmt.element.name}, which has neither")
         amax = np.abs(clean).max(1, initial=0.0)
         scales = encode_values(exact_quotient(amax, np.full(amax.shape, float(divisor))), fmt.scale)
-        group_scales, group_zeros, codes = level(clean, decode_codes(scales, fmt.scale), fmt.group)
-        if bad is not None:
-            codes[bad], scales[bad], group_scales[bad], group_zeros[bad] = 0, fmt.scale.nan_code, 1, 0
-        sides = {"group_scales": group_scales.astype(np.uint8), "group_zeros": group_zeros.astype(np.uint8)}
-        return Blocks(codes.astype(np.uint8), scales, sides=sides)
+        found = level(clean, kept, decode_codes(scales, fmt.scale), fmt.group)
+        integers = decode_codes(encoder(found.quotients, random, _WIDE), _WIDE)
+        zeros = _spread(found.zeros, fmt.group, x.shape[1])
+        codes = np.clip(integers + zeros, found.lower, found.upper).astype(np.uint8)
+        sides = {"group_scales": found.scales.astype(np.uint8), "group_zeros": found.zeros.astype(np.uint8)}
+        if bad is not None and fmt.nonfinite == "nan":
+            codes[bad], scales[bad] = 0, fmt.scale.nan_code
+            sides["group_scales"][bad], sides["group_zeros"][bad] = 1, 0
+        return Blocks(codes, scales, sides=sides)
 
     return Scheme(encode, decode)
 

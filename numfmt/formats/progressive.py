@@ -17,8 +17,8 @@ class ProgressiveFormat(StructuredBlock):
 
     s0 is the scale of a whole row (a channel); every `group` elements share an integer scale s1, in
     ``sides["group_scales"]`` (uint8), and a zero point z, in ``sides["group_zeros"]`` (uint8). q has 4 bits without
-    sign. The last group of a row may be shorter. Both levels round half to even and saturate; no other rounding is
-    defined. Bits per element count the group data, not s0.
+    sign. The last group of a row may be shorter. Every rounding is half to even; a `rounding` argument concerns the
+    last one alone, that of the codes before z is added. Bits per element count the group data, not s0.
     """
 
     group: int = 128
