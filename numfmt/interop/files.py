@@ -1,7 +1,8 @@
 """`save` and `load`: arrays with their formats in .npz and .safetensors files that explain themselves.
 
 Both are ordinary files of their kind: other tools see codes as unsigned integers, and scales. What they mean is in
-`manifest`: the member ``numfmt.json`` of a .npz, the key ``numfmt`` of a .safetensors file's metadata.
+`manifest`: the member ``numfmt.json`` of a .npz, the key ``numfmt`` of a .safetensors file's metadata,
+whose CRC-32 is beside it (a .npz has one for each member).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import os
 import stat
 import zipfile
+import zlib
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,6 +28,7 @@ __all__ = ["load", "save"]
 
 Array = npt.NDArray[Any]
 _KEY = MEMBER.removesuffix(".json")
+_KEY_CRC = f"{_KEY}_crc32"
 _SAFETENSORS = {np.dtype(dtype): name for name, dtype in safetensors.DTYPES.items()}
 _LONGEST_MANIFEST = 100_000_000
 _STEP = 1 << 20
@@ -105,6 +108,10 @@ def _bytes_of(array: Array) -> memoryview:
     return array.reshape(-1).view(np.uint8).data
 
 
+def _text_crc(text: str) -> str:
+    return f"{zlib.crc32(text.encode()):08x}"
+
+
 def _check_safetensors(arrays: dict[str, Array]) -> None:
     for name, array in arrays.items():
         if array.dtype not in _SAFETENSORS:
@@ -119,7 +126,7 @@ def _write_safetensors(file: IO[bytes], manifest: str, arrays: dict[str, Array])
     for name, array in ordered:
         tensors[name] = safetensors.StoredTensor(_SAFETENSORS[array.dtype], array.shape, at, at + array.nbytes)
         at += array.nbytes
-    file.write(safetensors.header_bytes(tensors, {_KEY: manifest}))
+    file.write(safetensors.header_bytes(tensors, {_KEY: manifest, _KEY_CRC: _text_crc(manifest)}))
     for _, array in ordered:
         file.write(_bytes_of(array))
 
@@ -205,6 +212,8 @@ def _load_safetensors(path: Path, file: IO[bytes]) -> Any:
         raise FileFormatError(
             f"has no {_KEY!r} in its metadata: not written by numfmt.save; the package safetensors reads its tensors"
         )
+    if metadata.get(_KEY_CRC) != _text_crc(metadata[_KEY]):
+        raise FileFormatError(f"the metadata is damaged: the CRC-32 of {_KEY!r} is not {_KEY_CRC!r}")
 
     def read(name: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Array:
         tensor = tensors[name]
