@@ -18,7 +18,7 @@ from ..formats.integer import IntFormat
 from ..formats.random import RandomSource
 from ..formats.scale_rules import scale_rule
 from ..rounding import RandomBits
-from .arithmetic import divided, exact_quotient
+from .arithmetic import divided, exact_quotient, odd_difference
 from .scales import block_scales, decode_codes, encode_values, twn_threshold
 
 __all__ = ["Blocks", "ElementEncoder", "encode_rows", "split_nonfinite"]
@@ -76,8 +76,15 @@ class ElementEncoder:
 
         `scales` include `tensor_scale`.
         """
+        given, finite = x, np.isfinite(x)
+        if not finite.all():
+            x = np.where(finite, x, 0.0)
         s = scales[:, None]
         safe = np.where(s == 0, 1.0, s)
+        # Elements that are not finite reach this point only when the format lets its elements hold them.
+        given, bad = x, ~np.isfinite(x)
+        if bad.any():
+            x = np.where(bad, 0.0, x)
         if self.fmt.power_of_two_scale or self.fmt.quotient == "exact":
             q = exact_quotient(x, safe, simple=self.fmt.power_of_two_scale or self.simple)
         else:
@@ -85,8 +92,7 @@ class ElementEncoder:
         if (s == 0).any():
             q = np.where(s == 0, np.copysign(0.0, x), q)
         # Elements that are not finite reach this point only when the format lets its elements hold them.
-        bad = ~np.isfinite(x)
-        return np.where(bad, x, q) if bad.any() else q
+        return q if x is given else np.where(finite, q, given)
 
 
 def split_nonfinite(x: Array, fmt: BlockFormat) -> tuple[Array, Array, Array | None]:
@@ -117,8 +123,8 @@ def encode_rows(x: Array, encoder: ElementEncoder, tensor_scale: float, random: 
     clean, kept, bad = split_nonfinite(x, fmt)
     rule = scale_rule(fmt.rule)
     if rule.kind == "affine":
-        return _encode_affine(clean, encoder, random)
-    if rule.kind == "search":
+        blocks = _encode_affine(clean, kept, encoder, random)
+    elif rule.kind == "search":
         from .search import encode_best
 
         blocks = encode_best(clean, kept, encoder, tensor_scale, random)
@@ -130,6 +136,8 @@ def encode_rows(x: Array, encoder: ElementEncoder, tensor_scale: float, random: 
         assert isinstance(fmt.scale, Format)
         blocks.scales[bad] = fmt.scale.nan_code
         blocks.codes[bad] = 0
+        if blocks.zero_points is not None:
+            blocks.zero_points[bad] = 0
     return blocks
 
 
@@ -142,25 +150,32 @@ def encode_with(
     values = decode_codes(scales, fmt.scale) * tensor_scale
     values = np.where(np.isnan(values), 0.0, values)
     if fmt.rule == "twn":
-        kept = np.abs(x) > twn_threshold(np.abs(x))[:, None]
-        return encoder(np.where(kept, np.sign(x), 0.0), random)
+        finite = np.isfinite(x)
+        magnitudes = np.where(finite, np.abs(x), 0.0)
+        kept = magnitudes > twn_threshold(magnitudes)[:, None]
+        return encoder(np.where(finite, np.where(kept, np.sign(x), 0.0), x), random)
     return encoder(encoder.quotients(x, values, tensor_scale), random)
 
 
-def _encode_affine(x: Array, encoder: ElementEncoder, random: Array | None) -> Blocks:
-    """ONNX: scale from the range widened to hold 0, integer zero point, round(x / scale) + zero point, clipped."""
+def _encode_affine(x: Array, kept: Array, encoder: ElementEncoder, random: Array | None) -> Blocks:
+    """ONNX: scale from the range widened to hold 0, integer zero point, round(x / scale) + zero point, clipped.
+
+    `kept` are the rows with what is not finite, where the elements may see it.
+    """
     fmt = encoder.fmt
     element, zero_format = fmt.element, fmt.zero_point
     assert isinstance(element, IntFormat) and isinstance(zero_format, IntFormat) and isinstance(fmt.scale, Format)
     low_code, high_code = element.min_int, element.max_int
     low, high = np.minimum(x.min(1, initial=0.0), 0.0), np.maximum(x.max(1, initial=0.0), 0.0)
-    span = exact_quotient(high - low, np.float64(high_code - low_code))
+    span = exact_quotient(odd_difference(high, low), np.float64(high_code - low_code))
     scales = encode_values(span, fmt.scale)
     values = decode_codes(scales, fmt.scale)
     safe = np.where(values == 0, 1.0, values)
-    zeros = np.clip(np.rint(low_code - low / safe), low_code, high_code)
+    # An even low_code leaves the parity that decides ties to the quotient, which then loses no bit.
+    odd = low_code & 1
+    zeros = np.clip(np.rint(odd - exact_quotient(low, safe)) + (low_code - odd), low_code, high_code)
     wide = IntFormat(32)
-    integers = decode_codes(encoder(encoder.quotients(x, values), random, wide), wide)
+    integers = decode_codes(encoder(encoder.quotients(kept, values), random, wide), wide)
     codes = np.clip(integers + zeros[:, None], low_code, high_code).astype(np.int64)
     mask = (1 << element.bits) - 1
     return Blocks(
