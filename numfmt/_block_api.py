@@ -14,7 +14,7 @@ from ._blocks.blocking import Blocking
 from ._blocks.encoding import Blocks, ElementEncoder, encode_rows, encode_with
 from ._blocks.scales import decode_codes, encode_values, tensor_scale_of
 from ._input import Reals, real_input
-from .errors import ArgumentError, DTypeError
+from .errors import ArgumentError, DTypeError, NaNError
 from .formats.base import Format
 from .formats.block import BlockFormat
 from .formats.random import RandomSource, random_integers
@@ -139,6 +139,8 @@ def encode_block(x: Any, fmt: BlockFormat, options: dict[str, Any]) -> BlockEnco
     reals = _reals(x, fmt)
     array, offset = reals.array, None
     if fmt.centre:
+        if not np.isfinite(array).all():
+            raise NaNError(f"x must be finite for {fmt.name}, which subtracts the mean of all values")
         offset = _mean(array)
         array = array.astype(np.float32) - offset
     if isinstance(fmt.scale, BlockFormat):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["LANES", "divided", "exact_quotient", "lane_sum"]
+__all__ = ["LANES", "divided", "exact_quotient", "lane_sum", "odd_difference"]
 
 Array = npt.NDArray[Any]
 #: Lanes of every sum that decides a scale: element i of a block is added to lane i mod 32, in increasing i.
@@ -47,6 +47,18 @@ def exact_quotient(x: Array, s: Any, *, simple: bool = False) -> Array:
     # Far outside every format the exponent no longer matters; keep it within binary64's normal range.
     exponent = np.clip(ex - es, -900, 900)
     return np.asarray(np.copysign(np.ldexp(q, exponent), x * np.sign(s)))
+
+
+def odd_difference(a: Array, b: Array) -> Array:
+    """``a - b`` of binary64 a >= 0 >= b, rounded to odd; beyond binary64 its largest number."""
+    half = np.where(np.maximum(a, -b) > 1e300, 0.5, 1.0)  # so that nothing overflows
+    x, y = a * half, -b * half
+    total = x + y
+    part = total - x
+    error = (x - (total - part)) + (y - part)  # Knuth's two-sum: exactly what the sum lost
+    bits = total.view(np.int64)
+    odd = (bits + np.where((bits & 1) == 0, np.sign(error), 0.0).astype(np.int64)).view(np.float64)
+    return np.asarray(np.minimum(odd, np.finfo(np.float64).max * half) / half)
 
 
 def divided(x: Array, s: Array, how: str, single: bool, tensor_scale: float = 1.0) -> Array:

@@ -93,7 +93,7 @@ def _statistic(fmt: BlockFormat, x: Array, magnitudes: Array) -> tuple[Array, fl
         return magnitudes.max(1), 119.0
     if rule == "signed_absmax":
         at = magnitudes.argmax(1)
-        return x[np.arange(x.shape[0]), at], largest
+        return x[np.arange(x.shape[0]), at] + 0.0, largest  # the scale of a block of -0 is +0
     if rule == "absmean":
         return np.maximum(_mean(magnitudes), _FLOOR), 1.0
     if rule == "absmedian":

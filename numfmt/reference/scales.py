@@ -197,7 +197,7 @@ def scale_candidates(
     if rule.startswith("four_over_six"):
         return [nearest_code(a / (target * tensor_scale), scale) for target in (6, 4)]
     if rule == "mse" and isinstance(scale, ExponentFormat):
-        best = _exponent_scale("rceil", a, fmt.encoded_element) if a else Fraction(0)
+        best = _exponent_scale("rceil", a, fmt.encoded_element) if a else 0.0
         return [nearest_code(exact(best) / 2**less, scale) for less in range(3)]
     if rule == "mse":
         shrunken = [a * (100 - i) / 100 for i in range(80)]
@@ -205,11 +205,11 @@ def scale_candidates(
     if not values:
         return [nearest_code(Fraction(0), scale)]
     numerator, divisor = _statistic(rule, values, fmt)
-    wanted: Fraction | float = numerator / (divisor * tensor_scale)
+    wanted = numerator / (divisor * tensor_scale)
     if fmt.quotient == "two_step_reciprocal":
         # torchao nvfp4_tensor.py: (a / F) / tensor scale, each quotient rounded.
         rounded = binary64 if wide else binary32
-        wanted = rounded(exact(rounded(exact(rounded(numerator)) / divisor)) / tensor_scale)
+        wanted = exact(rounded(exact(rounded(exact(rounded(numerator)) / divisor)) / tensor_scale))
     if abs(wanted) < fmt.min_scale:
         wanted = Fraction(fmt.min_scale) * (-1 if wanted < 0 else 1)
     return [nearest_code(wanted, scale)]

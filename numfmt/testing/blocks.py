@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -165,7 +166,7 @@ def _element_numbers(element: Format, rng: np.random.Generator) -> list[float]:
     picked = range(count) if count <= 64 else rng.integers(0, count, 64, dtype=np.uint64).tolist()
     decoded = [decode_scalar(int(c), element) for c in picked]
     values = sorted({v for v in decoded if isinstance(v, Fraction)})
-    ties = [(a + b) / 2 for a, b in zip(values, values[1:], strict=False)]
+    ties = [(a + b) / 2 for a, b in pairwise(values)]
     return [float(v) for v in [*values, *ties]]
 
 
@@ -178,7 +179,7 @@ def _maxima(fmt: BlockFormat) -> list[Fraction]:
 
 
 def block_samples(h: BlockHarness, dtype: Any = np.float32) -> Iterator[tuple[str, list[list[float]]]]:
-    """Named groups of blocks, each a tensor of its own: zeros, random, ties, boundary maxima, subnormals, few numbers."""
+    """Named groups of blocks, each a tensor of its own: zeros, random, ties, boundary maxima, subnormals, and more."""
     fmt, rng = h.fmt, h.rng
     dense = min(h.size, _DENSE)
     info = np.finfo(dtype)
