@@ -81,10 +81,6 @@ class ElementEncoder:
             x = np.where(finite, x, 0.0)
         s = scales[:, None]
         safe = np.where(s == 0, 1.0, s)
-        # Elements that are not finite reach this point only when the format lets its elements hold them.
-        given, bad = x, ~np.isfinite(x)
-        if bad.any():
-            x = np.where(bad, 0.0, x)
         if self.fmt.power_of_two_scale or self.fmt.quotient == "exact":
             q = exact_quotient(x, safe, simple=self.fmt.power_of_two_scale or self.simple)
         else:
