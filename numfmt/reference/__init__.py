@@ -5,7 +5,7 @@ two is evidence. Correct beats fast here: some ten to a hundred microseconds a n
 ``numfmt/_blocks`` and ``formats/scale_rules.py`` either.
 """
 
-from . import structured  # noqa: F401  (registers the oracles of its formats)
+from . import packed_blocks, structured  # noqa: F401  (they register the oracles of their formats)
 from .blocks import BlockOptions, ReferenceBlock, decode_block, encode_block, tensor_scale
 from .decode import decode
 from .encode import encode, round_up_count
