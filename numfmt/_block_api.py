@@ -209,7 +209,7 @@ def _encode_nested(x: Array, fmt: BlockFormat, offset: Any, options: dict[str, A
     b = encode_block(x, plain, options)
     inner = {**options, "axis": "default", "pad": True, "random": None, "scales": None, "tensor_scale": None}
     inner |= {"source": lambda policy: None, "rounding": None, "overflow": None, "nan": None, "profile": None}
-    inner["scale_rule"] = None
+    inner["scale_rule"] = inner["nonfinite"] = None
     scales = encode_block(b.scales, fmt.scale, inner)
     return BlockEncoded(b.codes, scales, fmt, axis=b.axis, shape=b.shape, offset=offset)
 
