@@ -13,7 +13,7 @@ from ..formats.base import Format
 from ..formats.block import BlockFormat
 from ..formats.integer import IntFormat
 from ..formats.progressive import DGQFormat, ProgressiveFormat, QoQFormat
-from .arithmetic import exact_quotient
+from .arithmetic import exact_quotient, odd_difference
 from .encoding import Blocks, ElementEncoder, split_nonfinite
 from .scales import decode_codes, encode_values
 from .schemes import Scheme, register_scheme
@@ -45,9 +45,10 @@ def _spread(values: Array, group: int, size: int) -> Array:
 def _extremes(rows: Array, group: int) -> tuple[Array, Array]:
     """Least and largest element of every group, both widened to hold zero."""
     count, size = rows.shape
-    wide = np.zeros((count, -(-size // group) * group))
+    groups = -(-size // group)
+    wide = np.zeros((count, groups * group))
     wide[:, :size] = rows
-    wide = wide.reshape(count, -1, group)
+    wide = wide.reshape(count, groups, group)
     return wide.min(2, initial=0.0), wide.max(2, initial=0.0)
 
 
@@ -70,12 +71,13 @@ def _qoq(clean: Array, kept: Array, unit: Array, group: int) -> Level:
 def _dgq(clean: Array, kept: Array, unit: Array, group: int) -> Level:
     limit, size = DGQFormat.INTEGER_RANGE, clean.shape[1]
     low, high = _extremes(clean, group)
-    span = high - low
-    scales = np.clip(np.rint(_quotient(span, 15 * unit[:, None])), 1, limit)
-    zeros = np.rint(_quotient(-15 * low, span))
+    unit = unit[:, None]
+    scales = np.clip(np.rint(_quotient(odd_difference(high, low), 15 * unit)), 1, limit)
+    # 15 |low| / span, both taken smaller by powers of two so that nothing overflows.
+    zeros = np.rint(8 * _quotient(low / 16 - low, np.where(unit == 0, 0.0, high / 2 - low / 2)))
     s, z = _spread(scales, group, size), _spread(zeros, group, size)
     n = limit // s
-    quotients = _quotient(clean, s * unit[:, None])
+    quotients = _quotient(clean, s * unit)
     return Level(
         scales, zeros, np.where(np.isfinite(kept), quotients, kept), np.maximum(0, z - n), np.minimum(15, z + n)
     )

@@ -62,7 +62,8 @@ def tensor_scale_of(fmt: BlockFormat, amax: float) -> np.float64:
     top = _TENSOR_RANGE.get(fmt.rule, float(fmt.scale.max))
     wanted = exact_quotient(np.array([amax]), np.array([largest_element(fmt) * top]))
     if fmt.tensor_scale.name == "binary32":
-        value = np.float64(wanted.astype(np.float32)[0])
+        # Scales saturate; the clamp lies on the far side of every rounding.
+        value = np.float64(np.minimum(wanted, np.finfo(np.float32).max).astype(np.float32)[0])
     else:
         value = decode_codes(encode_values(wanted, fmt.tensor_scale), fmt.tensor_scale)[0]
     # A maximum too small for its scale still needs one that is not zero.

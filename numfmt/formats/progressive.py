@@ -75,8 +75,8 @@ class DGQFormat(ProgressiveFormat):
 
     s0 = max|w| / 127, rounded by the scale format. Per group, with wmin <= 0 <= wmax and s4 = (wmax - wmin) / 15:
     s1 = clip(round(s4 / s0), 1, 127), z = round(-wmin / s4), n = floor(127 / s1), and q = round(w / (s1 * s0)) + z
-    clipped to [max(0, z - n), min(15, z + n)], so that |(q - z) * s1| <= 127. wmax - wmin and 15 * wmin are rounded to
-    binary64 (exact for most binary32 groups); the quotients are exact.
+    clipped to [max(0, z - n), min(15, z + n)], so that |(q - z) * s1| <= 127. All of that is exact, except that z takes
+    wmax - wmin and 15 * wmin rounded to binary64 (which changes nothing for binary32). Where s0 is 0, s1 = 1 and z = 0.
 
     Source: DGQ, arXiv:2310.04836; ilur98/DGQ, dgq/quant/quantizer_helper.py (searchquant with every ratio 1; its zero
     is not limited to the range, and it stores s0 in bfloat16).

@@ -342,10 +342,11 @@ def _encode_progressive(
             z, bounds = min(max(round(Fraction(-low, s1)), 0), 15), (0, 15)
             wanted = [Fraction(x, s1) for x in v]
         else:
-            least, most = float(min([Fraction(0), *part])), float(max([Fraction(0), *part]))
-            span = Fraction(most - least)
-            s1 = min(max(round(span / (15 * s0)), 1), 127) if s0 else 1
-            z = round(Fraction(-15 * least) / span) if span else 0
+            least, most = min([Fraction(0), *part]), max([Fraction(0), *part])
+            s1 = min(max(round((most - least) / (15 * s0)), 1), 127) if s0 else 1
+            # Binary64, away from the ends of its range.
+            span, fifteen = float((most - least) / 16), float(-15 * least / 16)
+            z = round(Fraction(fifteen) / Fraction(span)) if span and s0 else 0
             bounds = max(0, z - 127 // s1), min(15, z + 127 // s1)
             wanted = [x / (s1 * s0) if s0 else Fraction(0) for x in part]
         inner = _each(draws, values)[at : at + fmt.group]
