@@ -147,14 +147,14 @@ class Encoded:
 
     # ---- interchange ---------------------------------------------------------------------------------------------
 
-    def pack(self, layout: Any = "bits") -> npt.NDArray[np.uint8]:
+    def pack(self, layout: Any = None) -> npt.NDArray[np.uint8]:
         """The codes in packed bytes, each row along the last axis by itself; `numfmt.unpack` is the inverse.
 
         Parameters
         ----------
         layout : str
-            Name of a layout, see `numfmt.interop.LAYOUTS`. Default: a stream of bits, element 0 and the least
-            significant bit first; that is also what ``fp4x2``, ``fp6_4in3`` and ``ternary_2bit`` give.
+            Name of a layout, see `numfmt.interop.LAYOUTS`. Default: ``bits``, a stream of bits with element 0 and the
+            least significant bit first; that is also what ``fp4x2``, ``fp6_4in3`` and ``ternary_2bit`` give.
 
         Returns
         -------

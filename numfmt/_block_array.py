@@ -293,16 +293,16 @@ class BlockEncoded:
         state = (self.codes, self.scales, self.format, self.axis, self.shape)
         return _rebuild, (*state, self.tensor_scale, self.zero_points, self.offset, self.sides)
 
-    def pack(self, layout: Any = "bits") -> Array:
+    def pack(self, layout: Any = None) -> Array:
         """The element codes in packed bytes, each row along the last axis by itself; `numfmt.unpack` is the inverse.
 
-        Scales and what else is stored stay arrays of their own.
+        Scales and what else is stored stay arrays of their own, except in ``ggml_blocks``.
 
         Parameters
         ----------
         layout : str
-            Name of a layout, see `numfmt.interop.LAYOUTS`. Default: a stream of bits, element 0 and the least
-            significant bit first.
+            Name of a layout, see `numfmt.interop.LAYOUTS`. Default: ``bits``, a stream of bits with element 0 and the
+            least significant bit first; for ggml's block types ``ggml_blocks``, whole blocks with their scales.
 
         Returns
         -------
@@ -319,9 +319,9 @@ class BlockEncoded:
         >>> b.pack("fp4x2").shape, b.scales.shape
         ((2, 16), (2, 1))
         """
-        from .interop.packed import pack_elements
+        from .interop.packed import pack_blocks
 
-        return pack_elements(self.codes, self.format.element, layout)
+        return pack_blocks(self, layout)
 
     # ---- comparison ----------------------------------------------------------------------------------------------
 

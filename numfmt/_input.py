@@ -116,6 +116,15 @@ def _holds_large_integer(x: Any) -> bool:
     return isinstance(x, (int, np.integer)) and not -_SAFE_INTEGER <= int(x) <= _SAFE_INTEGER
 
 
+def _unreadable(x: Any, err: Exception) -> str:
+    if type(x).__module__.split(".")[0] == "torch":
+        return (
+            f"x is a tensor that NumPy cannot read ({err}); pass numfmt.interop.from_torch(x), which keeps the bits, "
+            "or x.detach().cpu().float()"
+        )
+    return f"x must be a rectangular array of real numbers: {err}"
+
+
 def real_input(x: Any) -> Reals:
     """`x` as native float32 or float64, of any layout, together with what those cannot hold exactly.
 
@@ -133,8 +142,8 @@ def real_input(x: Any) -> Reals:
         if not hasattr(x, "dtype") and array.dtype.kind == "f" and _holds_large_integer(x):
             # NumPy has rounded a list that mixes large integers and floats.
             array = np.asarray(x, dtype=object)
-    except ValueError as err:
-        raise DTypeError(f"x must be a rectangular array of real numbers: {err}") from None
+    except (ValueError, TypeError, RuntimeError) as err:
+        raise DTypeError(_unreadable(x, err)) from None
     with np.errstate(invalid="ignore"):  # converting a signalling NaN is no error here
         return _widen(array)
 

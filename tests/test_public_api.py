@@ -26,7 +26,7 @@ SIGNATURES = {
     "save": "path, obj",
     "scale_rules": "",
     "swizzle": "scales, layout='nvidia_128x4'",
-    "unpack": "data, fmt, *, layout='bits', shape, axis='default', scales=None, tensor_scale=None, zero_points=None, "
+    "unpack": "data, fmt, *, layout=None, shape, axis='default', scales=None, tensor_scale=None, zero_points=None, "
     "offset=None, sides=None",
     "unswizzle": "data, shape, layout='nvidia_128x4'",
     "warmup": "*formats, rounding=None, overflow=None, profile=None",

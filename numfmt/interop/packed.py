@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,17 @@ from ..errors import ArgumentError
 from ..formats.base import Format
 from ..formats.block import BlockFormat
 from ..formats.codebook import FourthRootsFormat
+from ..formats.ggml import GgmlFormat
 from ..formats.registry import AnyFormat, get
+from ..formats.sherry import STQ1Format
+from .ggml_blocks import from_ggml, to_ggml
 from .packing import LAYOUTS, Layout, get_layout, pack_codes, packed_size, unpack_codes
 
-__all__ = ["layouts_for", "pack_elements", "unpack"]
+__all__ = ["GGML_BLOCKS", "layouts_for", "pack_blocks", "pack_elements", "unpack"]
 
 Bytes = npt.NDArray[np.uint8]
+#: The layout of ggml's block types: whole blocks, scales and all, in one stream of bytes. No `Layout` of codes alone.
+GGML_BLOCKS = "ggml_blocks"
 #: NumPy 1.26 has arrays of at most so many dimensions, and of so many bytes.
 _MOST_AXES, _MOST_BYTES = 32, 1 << 62
 
@@ -34,7 +40,7 @@ def _suits(layout: Layout, fmt: Format) -> bool:
 
 
 def layouts_for(fmt: AnyFormat | str) -> list[str]:
-    """Names of the layouts that hold the (element) codes of a format.
+    """Names of the layouts that hold the (element) codes of a format; the first is the default of `pack` and `unpack`.
 
     >>> from numfmt.interop import layouts_for
     >>> layouts_for("fp6_e2m3"), layouts_for("nvfp4")
@@ -42,20 +48,29 @@ def layouts_for(fmt: AnyFormat | str) -> list[str]:
     """
     found = get(fmt)
     element = found.element if isinstance(found, BlockFormat) else found
-    return [name for name, layout in LAYOUTS.items() if _suits(layout, element)]
+    whole = [GGML_BLOCKS] if isinstance(found, (GgmlFormat, STQ1Format)) else []
+    return whole + [name for name, layout in LAYOUTS.items() if _suits(layout, element)]
 
 
-def _layout_of(layout: str | Layout, fmt: Format) -> Layout:
-    chosen = get_layout(layout)
-    if not _suits(chosen, fmt):
+def _layout_of(layout: str | Layout | None, fmt: Format) -> Layout:
+    chosen = None if layout == GGML_BLOCKS else get_layout(layout or "bits")
+    if chosen is None or not _suits(chosen, fmt):
+        name = GGML_BLOCKS if chosen is None else chosen.name
         raise ArgumentError(
-            f"layout {chosen.name!r} does not hold codes of {fmt.name} ({fmt.bits} bits, {fmt.code_count} codes); "
+            f"layout {name!r} does not hold codes of {fmt.name} ({fmt.bits} bits, {fmt.code_count} codes); "
             f"suitable: {', '.join(layouts_for(fmt))}"
         )
     return chosen
 
 
-def pack_elements(codes: npt.NDArray[Any], fmt: Format, layout: str | Layout) -> Bytes:
+def pack_blocks(b: BlockEncoded, layout: str | Layout | None) -> Bytes:
+    """Element codes of `b`, or whole blocks of ggml's types."""
+    if layout in (None, GGML_BLOCKS) and isinstance(b.format, (GgmlFormat, STQ1Format)):
+        return to_ggml(b)
+    return pack_elements(b.codes, b.format.element, layout)
+
+
+def pack_elements(codes: npt.NDArray[Any], fmt: Format, layout: str | Layout | None) -> Bytes:
     """Codes of `fmt`, packed row by row along the last axis."""
     chosen = _layout_of(layout, fmt)
     if codes.ndim == 0:
@@ -75,7 +90,7 @@ def _checked_shape(shape: Any) -> tuple[int, ...]:
     return sizes
 
 
-def _unpack_elements(data: Any, fmt: Format, layout: str | Layout, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+def _unpack_elements(data: Any, fmt: Format, layout: str | Layout | None, shape: tuple[int, ...]) -> npt.NDArray[Any]:
     """Codes of `shape`; nothing is allocated before the number of bytes is what the shape takes."""
     chosen = _layout_of(layout, fmt)
     *lead, count = shape
@@ -98,7 +113,7 @@ def unpack(
     data: Any,
     fmt: AnyFormat | str,
     *,
-    layout: str | Layout = "bits",
+    layout: str | Layout | None = None,
     shape: Any,
     axis: Any = "default",
     scales: Any = None,
@@ -115,8 +130,9 @@ def unpack(
         As `pack` returned it, or flat. Each row along the last axis is packed by itself.
     fmt : Format, BlockFormat or str
     layout : str
-        Name of a layout, see `numfmt.interop.LAYOUTS`. Default: a stream of bits, element 0 and the least significant
-        bit first.
+        Name of a layout, see `numfmt.interop.LAYOUTS` and `layouts_for`. Default: ``bits``, a stream of bits with
+        element 0 and the least significant bit first; for ggml's block types ``ggml_blocks``, which holds scales and
+        all.
     shape : tuple of int
         Shape of the data. For block formats whose last block was padded, the shape before padding.
     axis : int, tuple of int or None
@@ -146,25 +162,36 @@ def unpack(
     """
     found = get(fmt)
     sizes = _checked_shape(shape)
+    beside = {"scales": scales, "tensor_scale": tensor_scale, "zero_points": zero_points, "offset": offset}
+    beside |= {"sides": sides}
+    chosen = isinstance(axis, str) and axis == "default"
     if isinstance(found, Format):
-        given = {"scales": scales, "tensor_scale": tensor_scale, "zero_points": zero_points, "offset": offset}
-        given |= {"sides": sides, "axis": None if isinstance(axis, str) and axis == "default" else (axis,)}
-        for name, value in given.items():
-            if value is not None:
-                raise ArgumentError(f"{name} is for block formats, and {found.name} is a scalar one; drop it")
+        _refuse({**beside, "axis": None if chosen else (axis,)}, f"for block formats, and {found.name} is a scalar one")
         return Encoded(_unpack_elements(data, found, layout, sizes), found)
-    where = found.axis if isinstance(axis, str) and axis == "default" else axis
+    where = found.axis if chosen else axis
+    if layout in (None, GGML_BLOCKS) and isinstance(found, (GgmlFormat, STQ1Format)):
+        _refuse(beside, f"part of the bytes in layout {GGML_BLOCKS}")
+        return _unpack_ggml(data, found, sizes, where)
     padded = Blocking(sizes, found, where, pad=True).padded_shape
     if scales is None:
         raise ArgumentError(f"scales are needed for {found.name}: the ones kept beside the packed bytes (b.scales)")
-    return BlockEncoded(
-        _unpack_elements(data, found.element, layout, padded),
-        scales,
-        found,
-        axis=where,
-        shape=sizes,
-        tensor_scale=tensor_scale,
-        zero_points=zero_points,
-        offset=offset,
-        sides=sides,
-    )
+    codes = _unpack_elements(data, found.element, layout, padded)
+    beside.pop("scales")
+    return BlockEncoded(codes, scales, found, axis=where, shape=sizes, **beside)
+
+
+def _refuse(given: dict[str, Any], why: str) -> None:
+    for name, value in given.items():
+        if value is not None:
+            raise ArgumentError(f"{name} is {why}; drop it")
+
+
+def _unpack_ggml(data: Any, fmt: GgmlFormat | STQ1Format, shape: tuple[int, ...], axis: Any) -> BlockEncoded:
+    if axis is not None and axis not in (-1, len(shape) - 1):
+        raise ArgumentError(f"ggml's blocks lie along the last axis or in the flattened array, got axis={axis!r}")
+    if axis == fmt.axis:
+        return from_ggml(data, fmt, shape)
+    along = replace(fmt, axis=-1)
+    b = from_ggml(data, along, shape if axis is not None else (math.prod(shape),))
+    padded = Blocking(shape, fmt, axis, pad=True).padded_shape
+    return BlockEncoded(b.codes.reshape(padded), b.scales, fmt, axis=axis, shape=shape, sides=b.sides)
