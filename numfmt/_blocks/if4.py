@@ -29,11 +29,11 @@ def _integer_values(fmt: IF4Format, codes: Array, unit: Array) -> Array:
     return np.asarray(decode_codes(codes, fmt.integer_element) * 6.0 * unit[:, None] / 7.0)
 
 
-def _seven_times(x: Array) -> Array:
-    """7 x rounded to odd: it compares with every number of at most 52 bits as the exact product does."""
-    eight = 8.0 * x
-    product = eight - x
-    lost = (eight - product) - x  # exact: the smaller operand comes last (Dekker)
+def _seven_eighths(x: Array) -> Array:
+    """7/8 x rounded to odd: it compares with every number of at most 52 bits as the exact product does."""
+    eighth = x / 8.0
+    product = x - eighth
+    lost = (x - product) - eighth  # exact: the smaller operand comes last (Dekker)
     bits = product.view(np.int64)
     step = np.sign(lost).astype(np.int64) * np.where(x < 0, -1, 1)
     return np.asarray((bits + np.where(bits & 1 == 0, step, 0)).view(np.float64))
@@ -48,7 +48,7 @@ def encode(x: Array, encoder: ElementEncoder, tensor_scale: float, random: Array
     unit = decode_codes(blocks.scales, fmt.scale) * tensor_scale
     usable = np.flatnonzero(unit > 0)  # neither NaN nor zero
     x, clean, unit = x[usable], clean[usable], unit[usable]
-    q = exact_quotient(_seven_times(clean), 6.0 * unit[:, None])
+    q = 8.0 * exact_quotient(_seven_eighths(clean), 6.0 * unit[:, None])
     draw = None if random is None else random[usable]
     codes = encoder(np.where(np.isfinite(x), q, x), draw, fmt.integer_element)
     floats = decode_codes(blocks.codes[usable], fmt.element) * unit[:, None]
