@@ -33,19 +33,19 @@ add(CodebookFormat("tq2_0_element", (-1, 0, 1, 2), AWAY, source=GGML + " (TQ2_0:
 _E2M1 = (0, 0.5, 1, 1.5, 2, 3, 4, 6)
 add(
     CodebookFormat(
-        "fp4_e2m1_ggml", (*_E2M1, *(0 - x for x in _E2M1)), INWARD, source=GGML + " (kvalues_mxfp4: code 8 is +0)"
+        "ggml_e2m1", (*_E2M1, *(0 - x for x in _E2M1)), INWARD, source=GGML + " (kvalues_mxfp4: code 8 is +0)"
     )
 )
 
 
 def _ue4m3(code: int) -> float:
-    """Bit 7 is ignored and 0x7F, E4M3's NaN, is 0."""
-    exponent, fraction = divmod(code & 0x7F, 8)
-    if code & 0x7F == 0x7F:
+    """0x7F, E4M3's NaN, is 0; else bit 7 is ignored, so that 0xFF is 480."""
+    if code == 0x7F:
         return 0.0
+    exponent, fraction = divmod(code & 0x7F, 8)
     return float((8 + fraction if exponent else fraction) * 2.0 ** (max(exponent, 1) - 10))
 
 
-add(CodebookFormat("ue4m3_ggml", tuple(map(_ue4m3, range(256))), source=GGML + " (NVFP4: ggml_ue4m3_to_fp32)"))
+add(CodebookFormat("ggml_ue4m3", tuple(map(_ue4m3, range(256))), source=GGML + " (NVFP4: ggml_ue4m3_to_fp32)"))
 for _label in GGML_FORMATS:
     add_block(_label, ggml_format(_label))

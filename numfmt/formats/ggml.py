@@ -49,9 +49,9 @@ GGML_FORMATS = {
     "iq4_nl_ggml": GgmlRow("IQ4_NL", "iq4_nl", "binary16", 32, 18, can_encode=False),
     "tq1_0": GgmlRow("TQ1_0", "ternary", "binary16", 256, 54),
     "tq2_0": GgmlRow("TQ2_0", "tq2_0_element", "binary16", 256, 66),
-    "mxfp4_ggml": GgmlRow("MXFP4", "fp4_e2m1_ggml", "ufp8_e8m0", 32, 17, rule="floor"),
+    "mxfp4_ggml": GgmlRow("MXFP4", "ggml_e2m1", "ufp8_e8m0", 32, 17, rule="floor"),
     # A scale for each 16 elements; four of them make the 36 bytes of ggml's block.
-    "nvfp4_ggml": GgmlRow("NVFP4", "fp4_e2m1_ggml", "ue4m3_ggml", 16, 9, can_encode=False),
+    "nvfp4_ggml": GgmlRow("NVFP4", "ggml_e2m1", "ggml_ue4m3", 16, 9, can_encode=False),
 }
 
 

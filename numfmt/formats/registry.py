@@ -228,8 +228,8 @@ def names(pattern: str = "*", *, kind: str | None = None) -> list[str]:
     >>> import numfmt as nf
     >>> nf.names("fp4*")
     ['fp4_e1m2', 'fp4_e2m1', 'fp4_e3m0']
-    >>> nf.names("mxfp*", kind="block")
-    ['mxfp4', 'mxfp6_e2m3', 'mxfp6_e3m2', 'mxfp8_e4m3', 'mxfp8_e5m2']
+    >>> nf.names("mxint*", kind="block")
+    ['mxint4', 'mxint6', 'mxint8']
     """
     if kind not in (None, "scalar", "block"):
         raise ArgumentError(f"kind must be 'scalar', 'block' or None, got {kind!r}")
