@@ -62,7 +62,12 @@ DEVIATIONS = {
     ),
     "torchao nonfinite NVFP4": Deviation(
         TORCHAO, "nvfp4, nvfp4_single", "blocks with NaN or infinity",
-        "scale NaN, elements 2.0; infinity: scale 448, the infinity becomes 6", "here an error, on request `skip`",
+        "NaN: scale NaN (of every block with two levels); infinity: scale 448, elements 6 and 0, with two levels its "
+        "scale NaN and all other elements 0", "here an error, on request `skip`",
+    ),
+    "torchao tiny tensor": Deviation(
+        TORCHAO, "nvfp4", "tensors with a tensor scale below 2^-128", "every element that is not 0 becomes 6 or -6",
+        "1 / tensor scale is infinite; here it becomes the largest binary32",
     ),
     "torchao zero tensor": Deviation(
         TORCHAO, "nvfp4", "tensors of zeros", "every block scale NaN, elements -2.0",
@@ -361,7 +366,7 @@ def test_torchao_nvfp4_two_level(torchao, blocks):
     assert 0 < differ[1] < 1e-3 * differ[0] and 0 < differ[2] < 0.1 * differ[0]
 
 
-@shows("torchao nonfinite NVFP4", "torchao zero tensor")
+@shows("torchao nonfinite NVFP4", "torchao zero tensor", "torchao tiny tensor")
 def test_torchao_nvfp4_special(torchao):
     for special, scale, codes in ((np.nan, 0x7F, [4, 4, 4, 4]), (np.inf, 0x7E, [0, 0, 7, 8])):
         x = np.array([[1, 1, special, -2] + 12 * [1]], f32)
@@ -369,6 +374,17 @@ def test_torchao_nvfp4_special(torchao):
         assert s.item() == scale and q[0, :4].tolist() == codes
         with pytest.raises(nf.errors.NaNError, match="nonfinite='skip'"):
             nf.encode(x, "nvfp4_single", profile="torchao")
+    for special, first, second in ((np.nan, 0x7F, 0xFF), (np.inf, 0xFF, 8)):
+        x = np.ones((2, 16), f32)
+        x[0, 3] = special
+        s, q, _ = torchao.nvfp4(x, two_level=True)
+        assert (s[0].item(), s[1].item()) == (first, second) and set(q[1].tolist()) == {0 if second == 8 else 0xC}
+    x = np.repeat(np.array([[2.0**-118, -(2.0**-120), 0.0, 2.0**-122]], f32), 4, axis=1)
+    s, q, tensor = torchao.nvfp4(x, two_level=True)
+    b = nf.encode(x, "nvfp4", profile="torchao")
+    assert b.tensor_scale == tensor < 2.0**-128 and same(b.scales, s)
+    assert [set(q[0, 4 * i : 4 * i + 4].tolist()) for i in (0, 1, 3)] == [{7}, {15}, {7}]
+    assert not b.codes[0, 8:12].any() and (np.abs(np.asarray(b)) <= 2.0**-118).all()
     zeros = np.zeros((1, 16), f32)
     s, q, _ = torchao.nvfp4(zeros, two_level=True)
     assert s.item() == 0xFF and (q == 0xC).all()
