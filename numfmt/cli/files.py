@@ -1,4 +1,4 @@
-"""Tensors of a .npy, .npz or .safetensors file, opened without trusting what its headers claim.
+"""Tensors of a .npy, .npz, .safetensors or .gguf file, opened without trusting what its headers claim.
 
 Every header is checked against the size of the file before anything is allocated: a lying header, a truncated file or a
 zip bomb costs one `FileFormatError` and no memory. Arrays are memory-mapped where the format allows it. Nothing is ever
@@ -7,7 +7,7 @@ unpickled.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,8 @@ class Tensor:
     skip: str | None = None
     #: The number format of the stored codes, where NumPy has no dtype for it (bfloat16 and fp8 in safetensors).
     stored_as: Format | None = None
+    #: Elements `start` to `stop` in C order, for files whose elements must be decoded; None: `load` is cheap.
+    read: Callable[[int, int], npt.NDArray[Any]] | None = None
 
     @property
     def size(self) -> int:
@@ -54,6 +56,25 @@ class Tensor:
         """The stored elements in memory order, flat: never a copy of a mapped file."""
         array = self.load()
         return (array if array.flags.c_contiguous else array.T).reshape(-1)
+
+    def stored_pieces(self) -> Iterator[npt.NDArray[Any]]:
+        """The stored elements in memory order, at most CHUNK at a time."""
+        if self.read is not None:
+            yield from (self.read(at, min(at + CHUNK, self.size)) for at in range(0, self.size, CHUNK))
+            return
+        stored = self.flat()
+        yield from (stored[at : at + CHUNK] for at in range(0, stored.size, CHUNK))
+
+    def reader(self) -> Callable[[int, int], npt.NDArray[Any]]:
+        """A function from `start`, `stop` to the real numbers of that range in C order.
+
+        The file is opened once; one in Fortran order is read whole.
+        """
+        read = self.read
+        if read is None:
+            stored = self.load().reshape(-1)
+            return lambda start, stop: self.reals(stored[start:stop])
+        return read
 
     def reals(self, stored: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """The real numbers of a piece of `flat()`."""
@@ -79,9 +100,9 @@ def open_tensors(path: Path) -> list[Tensor]:
     Parameters
     ----------
     path : Path
-        Ends in .npy, .npz or .safetensors.
+        Ends in .npy, .npz, .safetensors or .gguf.
     """
-    from . import npy, safetensors
+    from . import gguf, npy, safetensors
 
     if not path.exists():
         raise FileFormatError(f"{path}: no such file")
@@ -96,4 +117,6 @@ def open_tensors(path: Path) -> list[Tensor]:
             return npy.open_npz(path)
         case ".safetensors":
             return safetensors.open_safetensors(path)
-    raise ArgumentError(f"FILE must end in .npy, .npz or .safetensors, got {path.name!r}")
+        case ".gguf":
+            return gguf.open_gguf(path)
+    raise ArgumentError(f"FILE must end in .npy, .npz, .safetensors or .gguf, got {path.name!r}")

@@ -104,11 +104,14 @@ def scale_of(fmt: Format, rule: Scale, spread: Spread) -> float:
 
 def chunks(tensor: Tensor) -> Iterator[npt.NDArray[Any]]:
     """The real numbers of a tensor as native float32 or float64 arrays, whichever holds them exactly."""
-    stored = tensor.flat()
-    for at in range(0, stored.size, CHUNK):
-        x = tensor.reals(stored[at : at + CHUNK])
-        narrow = x.dtype.itemsize <= (4 if x.dtype.kind == "f" else 2)
-        yield x.astype(np.float32 if narrow else np.float64)
+    for stored in tensor.stored_pieces():
+        yield native(tensor.reals(stored))
+
+
+def native(x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Real numbers in native float32 or float64, whichever holds their dtype exactly."""
+    narrow = x.dtype.itemsize <= (4 if x.dtype.kind == "f" else 2)
+    return x.astype(np.float32 if narrow else np.float64, copy=False)
 
 
 def _scaled(x: npt.NDArray[Any], scale: float, spread: Spread) -> npt.NDArray[Any]:
