@@ -14,6 +14,7 @@ from ..formats.block import BlockFormat
 from ..formats.fairy import FairyFormat
 from ..formats.ggml import GgmlFormat
 from ..formats.sherry import SherryFormat, STQ1Format
+from ..rounding import Overflow, Rounding
 from .blocks import BlockOptions, Draw, ReferenceBlock, Value, decode_block
 from .decode import decode
 from .encode import encode
@@ -25,7 +26,11 @@ __all__ = ["fairy_code"]
 
 
 def _own_rule(fmt: BlockFormat, options: BlockOptions) -> None:
-    if (options.rounding, options.overflow, options.nan) != (None, None, None):
+    """Refuse a policy, unless it spells out the element's own."""
+    element = fmt.element
+    rounding = options.rounding is None or Rounding.parse(options.rounding) is element.default_rounding
+    overflow = options.overflow is None or Overflow.parse(options.overflow) is Overflow.SATURATE
+    if not (rounding and overflow and options.nan is None):
         raise ArgumentError(f"{fmt.name} chooses its codes by a rule of its own")
 
 
@@ -82,7 +87,8 @@ def _fairy(
 ) -> ReferenceTensor:
     scale = fmt.scale
     assert isinstance(scale, Format)
-    _own_rule(fmt, options)
+    if (options.rounding, options.overflow, options.nan) != (None, None, None):
+        raise ArgumentError(f"{fmt.name} is encoded by phase")
     _finite(values, fmt)
     rows, padded = block_positions(shape, fmt.block, axis)
     codes, scales, decoded = [0] * padded, [], [0j] * math.prod(shape)
