@@ -28,7 +28,7 @@ class DTypeNames(NamedTuple):
     torch: str | None
 
 
-_SAME = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+_SAME = ("int8", "int16", "int32", "uint8", "uint16", "uint32")
 #: Formats whose codes another library has a dtype for (ml_dtypes 0.6, torch 2.13). torch's types for integers of less
 #: than a byte (``torch.int4``) name a width and hold no elements, so they are left out.
 DTYPES = (
@@ -43,12 +43,12 @@ DTYPES = (
     DTypeNames("ufp8_e8m0", "float8_e8m0fnu", "float8_e8m0fnu"),
     DTypeNames("fp8_e4m3_ieee", "float8_e4m3", None),
     DTypeNames("fp8_e3m4", "float8_e3m4", None),
-    DTypeNames("fp8_e4m3b11fnuz", "float8_e4m3b11fnuz", None),
+    DTypeNames("fp8_e4m3fnuz_b11", "float8_e4m3b11fnuz", None),
     DTypeNames("fp6_e2m3", "float6_e2m3fn", None),
     DTypeNames("fp6_e3m2", "float6_e3m2fn", None),
     DTypeNames("fp4_e2m1", "float4_e2m1fn", "float4_e2m1fn_x2"),
     *(DTypeNames(name, name, name) for name in _SAME),
-    *(DTypeNames(name, name, None) for name in ("int1", "int2", "int4", "uint1", "uint2", "uint4")),
+    *(DTypeNames(name, name, None) for name in ("int2", "int4", "uint2", "uint4")),
 )
 #: Two codes a byte, the first in bits 3:0; the last axis of the tensor is half as long.
 _TORCH_PACKED = "float4_e2m1fn_x2"
@@ -189,8 +189,8 @@ def from_torch(tensor: Any, fmt: Format | str | None = None) -> Encoded:
     tensor : torch.Tensor
         On the CPU, dense; a gradient is not followed.
     fmt : Format or str, optional
-        For a tensor of integers: the format whose codes they are. Default: the format of the tensor's dtype, so that a
-        ``torch.uint8`` tensor holds integers.
+        For a tensor of integers: the format whose codes they are (copied unless they have its ``code_dtype``). Default:
+        the format of the tensor's dtype, so that a ``torch.uint8`` tensor holds integers.
 
     Raises
     ------
@@ -215,22 +215,20 @@ def from_torch(tensor: Any, fmt: Format | str | None = None) -> Encoded:
         )
     plain = tensor.detach().resolve_conj().resolve_neg()
     name = str(tensor.dtype).removeprefix("torch.")
+    if fmt is not None:
+        if "int" not in name:
+            raise FormatMismatchError(f"fmt is for tensors of integers, got {tensor.dtype}; drop it")
+        return Encoded(plain.numpy(), scalar(fmt))
     own = next((scalar(n.format) for n in DTYPES if n.torch == name), None)
     if own is None:
         raise DTypeError(
-            f"tensor must have one of the dtypes {', '.join(n.torch for n in DTYPES if n.torch)}, got {tensor.dtype}"
+            f"tensor must have one of the dtypes {', '.join(n.torch for n in DTYPES if n.torch)}, got {tensor.dtype}; "
+            "for integers that are codes, pass fmt"
         )
     if name == _TORCH_PACKED:
         packed = plain.view(torch.uint8).numpy()
-        codes = unpack_codes(packed, 4, "fp4x2", count=2 * packed.shape[-1])
-    else:
-        codes = plain.view(_torch_dtype(torch, own.code_dtype.name)).numpy()
-    if fmt is None:
-        return Encoded(codes, own)
-    chosen = scalar(fmt)
-    if name not in _SAME:
-        raise FormatMismatchError(f"fmt is for tensors of integers; {tensor.dtype} is {own.name} already; drop it")
-    return Encoded(codes if name[0] == "u" else codes.view(name), chosen)
+        return Encoded(unpack_codes(packed, 4, "fp4x2", count=2 * packed.shape[-1]), own)
+    return Encoded(plain.view(_torch_dtype(torch, own.code_dtype.name)).numpy(), own)
 
 
 def _encoded(e: Any) -> Encoded:
