@@ -359,7 +359,7 @@ def _integer_plan(fmt: BlockFormat) -> Plan | None:
 def _make(fmt: BlockFormat, policy: Policy) -> Plan | None:
     if type(fmt) is not BlockFormat or isinstance(fmt.scale, BlockFormat) or fmt.zero_point or fmt.centre:
         return None
-    if policy.overflow is not Overflow.SATURATE:
+    if policy.overflow is not Overflow.SATURATE or not policy.keep_minus_zero or fmt.min_scale:
         return None
     if fmt.element.name == "ternary" and fmt.rule == "absmean" and fmt.quotient == "exact":
         name = fmt.scale.name
