@@ -10,7 +10,7 @@ from typing import Any
 
 from .. import __version__
 from .measure import Figures
-from .study import ALL, Study, rows_of
+from .study import ALL, Study, rows_of, width_class
 
 __all__ = ["csv_text", "html_text", "json_report"]
 
@@ -56,6 +56,8 @@ def _sqnr_cell(value: float, top: float, best: bool) -> str:
 
 def _share_cell(f: Figures, name: str) -> str:
     percent = 100 * f.share(name)
+    if math.isnan(percent):
+        return "<td>-</td>"
     return f"<td>{'0' if percent == 0 else f'{percent:.3g} %'}</td>"
 
 
@@ -69,16 +71,16 @@ def html_text(study: Study, captions: tuple[str, ...]) -> str:
     head += "<th>max relative<br>error</th>" + "".join(f"<th>{name}</th>" for name in names)
     body, width = [], None
     for fmt in study.formats:
-        of_format = study.figures[fmt.name]
-        cells = [f"<td>{escape(fmt.name)}</td><td>{fmt.bits}</td><td class=left>{of_format[ALL].rule.value}</td>"]
+        of_format, wide = study.figures[fmt.name], width_class(fmt)
+        cells = [f"<td>{escape(fmt.name)}</td><td>{fmt.bits:g}</td><td class=left>{of_format[ALL].rule}</td>"]
         for g in groups:
-            rivals = [study.figures[other.name][g].sqnr_db for other in study.formats if other.bits == fmt.bits]
+            rivals = [study.figures[other.name][g].sqnr_db for other in study.formats if width_class(other) == wide]
             value = of_format[g].sqnr_db
             cells.append(_sqnr_cell(value, top, len(rivals) > 1 and value == max(rivals)))
         cells.append(f"<td>{of_format[ALL].max_rel_error:.3g}</td>")
         cells += [_share_cell(of_format[ALL], name) for name in names]
-        body.append(f"<tr{' class=width' if fmt.bits != width else ''}>{''.join(cells)}</tr>")
-        width = fmt.bits
+        body.append(f"<tr{' class=width' if wide != width else ''}>{''.join(cells)}</tr>")
+        width = wide
     skipped = "".join(f"<p>{escape(n)} is left out: {escape(why)}</p>" for n, why in study.skipped)
     return (
         f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">\n'

@@ -13,16 +13,29 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from .. import Format, quantize
-from .files import CHUNK, Tensor
+from .. import BlockFormat, Format, quantize
+from .files import Tensor
 from .options import Rules
 
-__all__ = ["COUNTS", "Chunk", "Figures", "Scale", "Spread", "Sums", "chunks", "scale_of", "scale_rule", "scale_target"]
+__all__ = [
+    "COUNTS",
+    "Chunk",
+    "Figures",
+    "Scale",
+    "Spread",
+    "Sums",
+    "chunks",
+    "native",
+    "scale_of",
+    "scale_rule",
+    "scale_target",
+    "unit_of",
+]
 
 #: What is counted, with the meaning it has in `numfmt.ConversionReport`.
 COUNTS = ("elements", "saturated", "overflowed", "flushed", "subnormal", "nan")
@@ -127,13 +140,32 @@ def _scaled(x: npt.NDArray[Any], scale: float, spread: Spread) -> npt.NDArray[An
     return np.asarray(x.astype(np.float64) * factor if is_power else x.astype(np.float64) / scale)
 
 
+def unit_of(spread: Spread) -> float:
+    """The inverse of a power of two near the largest magnitude: multiplied with it, no square overflows."""
+    return math.ldexp(1.0, -math.frexp(spread.largest)[1]) if spread.largest else 1.0
+
+
+class Measured(Protocol):
+    """What is known of one format on one tensor."""
+
+    @property
+    def counts(self) -> dict[str, int]: ...
+    @property
+    def signal(self) -> float: ...
+    @property
+    def noise(self) -> float: ...
+    @property
+    def max_rel_error(self) -> float: ...
+    @property
+    def scales(self) -> list[float]: ...
+
+
 class Chunk:
     """A piece of a tensor, with what every format needs of it worked out once."""
 
     def __init__(self, x: npt.NDArray[Any], spread: Spread, at: int = 0) -> None:
         self.x, self.at = x, at
-        # In units of a power of two near the largest magnitude no square overflows.
-        self.unit = math.ldexp(1.0, -math.frexp(spread.largest)[1]) if spread.largest else 1.0
+        self.unit = unit_of(spread)
         self.wide = x.astype(np.float64) * self.unit
         self.nonzero = x != 0
         self.finite = np.isfinite(x) if spread.nan or spread.infinite else None
@@ -151,6 +183,7 @@ class Sums:
 
     def __init__(self, fmt: Format, scale: float, spread: Spread, rules: Rules) -> None:
         self.fmt, self.scale, self.spread = fmt, scale, spread
+        self.scales = [scale]
         self.counts = dict.fromkeys(COUNTS, 0)
         self.signal = self.noise = self.max_rel_error = 0.0
         self.low, self.high, self.normal = (_binary64(x) for x in (fmt.min, fmt.max, fmt.smallest_normal))
@@ -199,20 +232,23 @@ class Figures:
     counts like one of large numbers; for a single tensor this is the usual signal to noise ratio.
     """
 
-    fmt: Format
-    rule: Scale
+    fmt: Format | BlockFormat
+    #: Where scales come from: a `Scale`, or "block".
+    rule: str
+    #: Names of counts that have no meaning for the format.
+    unknown: frozenset[str] = frozenset()
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
     max_rel_error: float = 0.0
     scales: list[float] = field(default_factory=list)
     _weighted_noise: float = 0.0
     _weight: int = 0
 
-    def add(self, sums: Sums) -> None:
+    def add(self, sums: Measured) -> None:
         """Take in one tensor."""
         for name, count in sums.counts.items():
             self.counts[name] += count
         self.max_rel_error = max(self.max_rel_error, sums.max_rel_error)
-        self.scales.append(sums.scale)
+        self.scales += sums.scales
         if sums.signal:
             self._weighted_noise += sums.counts["elements"] * (sums.noise / sums.signal)
             self._weight += sums.counts["elements"]
@@ -226,5 +262,7 @@ class Figures:
         return -10 * math.log10(noise) if noise else math.inf
 
     def share(self, name: str) -> float:
-        """A count as a share of all elements."""
+        """A count as a share of all elements; NaN where it has no meaning."""
+        if name in self.unknown:
+            return math.nan
         return self.counts[name] / self.counts["elements"]

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import ArgumentError
 from .output import replacing
-from .study import ALL, Study
+from .study import ALL, Study, width_class
 
 __all__ = ["check_plot", "write_plot"]
 
@@ -54,9 +54,9 @@ def _spread(heights: list[float], gap: float) -> list[float]:
 
 
 def _panel(axes: Any, study: Study, group: str, low: float, high: float) -> None:
-    widths = sorted({fmt.bits for fmt in study.formats})
+    widths = sorted({width_class(fmt) for fmt in study.formats})
     for column, bits in enumerate(widths):
-        points = [(f.name, study.figures[f.name][group].sqnr_db) for f in study.formats if f.bits == bits]
+        points = [(f.name, study.figures[f.name][group].sqnr_db) for f in study.formats if width_class(f) == bits]
         points = [(name, min(value, high)) for name, value in points if not math.isnan(value) and value > -math.inf]
         labels = _spread([value for _, value in points], _GAP * (high - low))
         for (name, value), at in zip(points, labels, strict=True):
@@ -66,7 +66,7 @@ def _panel(axes: Any, study: Study, group: str, low: float, high: float) -> None
     axes.set_xlim(-0.3, len(widths) - 0.1)
     axes.set_ylim(low, high)
     axes.set_xticks(range(len(widths)), [str(bits) for bits in widths])
-    axes.set_xlabel("bits per element")
+    axes.set_xlabel("whole bits per element")
     axes.set_title(group if group != ALL else "all tensors", fontsize=11)
     axes.grid(axis="y", color="0.9")
     axes.spines[["top", "right"]].set_visible(False)
@@ -81,7 +81,7 @@ def write_plot(study: Study, path: Path) -> None:
     values = [study.figures[f.name][g].sqnr_db for f in study.formats for g in groups]
     finite = [v for v in values if math.isfinite(v)] or [0.0]
     low, high = min(0.0, min(finite)) - 3, max(finite) + 5
-    columns = len({fmt.bits for fmt in study.formats})
+    columns = len({width_class(fmt) for fmt in study.formats})
     figure = Figure(figsize=(max(4.0, 1.35 * columns) * len(groups) + 0.5, 6.2), layout="constrained")
     FigureCanvasAgg(figure)
     panels = figure.subplots(1, len(groups), sharey=True, squeeze=False)[0]

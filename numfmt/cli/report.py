@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,19 +13,20 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from .. import Format
+from .. import BlockFormat, Format
 from ..errors import ArgumentError
-from ..formats import scalar as get
+from ..formats import get
 from .export import csv_text, html_text, json_report
 from .measure import Figures, Scale
+from .measure_blocks import BLOCK
 from .output import console, error_console, new_table, note, print_json, write_text
-from .study import ALL, Group, Study, choose, measure
+from .study import ALL, Group, Study, choose, measure, width_class
 
 __all__ = ["DEFAULT_FORMATS", "format_list", "figures_table", "print_study", "progress", "report"]
 
 DEFAULT_FORMATS = (
     "binary16,bfloat16,posit16,takum16,fp8_e4m3fn,fp8_e5m2,fp8_e4m3fnuz,p3109_k8p4se,hif8,posit8,takum8,lns8_4,int8,"
-    "fp6_e2m3,fp6_e3m2,fp4_e2m1,nf4,int4,ternary"
+    "mxfp8_e4m3,mxint8,fp6_e2m3,fp6_e3m2,mxfp6_e2m3,fp4_e2m1,nf4,int4,mxfp4,nvfp4,ternary"
 )
 #: More groups than this get rows instead of columns.
 _GROUP_COLUMNS = 4
@@ -33,21 +35,23 @@ _SQNR_WORDS = (
     "max rel: largest relative error of an element (1: flushed to zero)."
 )
 _SCALE_WORDS = {
-    Scale.POW2: "pow2: one power of two per tensor moves its largest magnitude to the format's most precise range",
-    Scale.ABSMAX: "absmax: one factor per tensor moves its largest magnitude to the top of that range exactly",
-    Scale.NONE: "none: the values as they are",
+    BLOCK: "block: the format's own scales; a last block that is not full is filled up with zeros",
+    Scale.POW2.value: "pow2: one power of two per tensor moves its largest magnitude to the format's most precise "
+    "range",
+    Scale.ABSMAX.value: "absmax: one factor per tensor moves its largest magnitude to the top of that range exactly",
+    Scale.NONE.value: "none: the values as they are",
 }
 
 
-def format_list(text: str) -> list[Format]:
-    """The real formats of a comma-separated list, by bits (falling) and without repetition."""
+def format_list(text: str) -> list[Format | BlockFormat]:
+    """The real formats of a comma-separated list, by whole bits (falling) and without repetition."""
     found = [get(name) for name in text.split(",") if name.strip()]
     if not found:
         raise ArgumentError("--formats names no format; write for example --formats fp8_e4m3fn,int8")
     for fmt in found:
         if fmt.is_complex:
             raise ArgumentError(f"{fmt.name} is complex; the report compares real formats")
-    return sorted(dict.fromkeys(found), key=lambda fmt: -fmt.bits)
+    return sorted(dict.fromkeys(found), key=lambda fmt: -width_class(fmt))
 
 
 @contextmanager
@@ -70,8 +74,10 @@ def progress(total: int) -> Iterator[Callable[[int, str], None]]:
 
 
 def share_text(share: float) -> str:
-    """A share in percent, short, and never 0 for what is not."""
+    """A share in percent, short, never 0 for what is not, and a dash for what is unknown."""
     percent = 100 * share
+    if math.isnan(percent):
+        return "-"
     if percent == 0:
         return "0"
     if percent < 0.01:
@@ -109,13 +115,13 @@ def figures_table(study: Study, width: int) -> Table:
     table = new_table(*_headings(columns, by_rows, wide, nan))
     table.padding = (0, int(wide), 0, 0)
     for row_group in study.groups if by_rows else [ALL]:
-        bits = study.formats[0].bits
+        bits = width_class(study.formats[0])
         for i, fmt in enumerate(study.formats):
-            if fmt.bits != bits and not by_rows:
+            if width_class(fmt) != bits and not by_rows:
                 table.add_section()
-            bits = fmt.bits
-            cells: list[str | Text] = [*([row_group if i == 0 else ""] if by_rows else []), fmt.name, str(bits)]
-            cells.append(study.figures[fmt.name][row_group].rule.value)
+            bits = width_class(fmt)
+            cells: list[str | Text] = [*([row_group if i == 0 else ""] if by_rows else []), fmt.name, f"{fmt.bits:g}"]
+            cells.append(study.figures[fmt.name][row_group].rule)
             for group in [row_group] if by_rows else columns:
                 value = study.figures[fmt.name][group].sqnr_db
                 cells.append(Text(f"{value:.1f}", "bold green" if value == _best(study, bits, group) else ""))
@@ -125,7 +131,7 @@ def figures_table(study: Study, width: int) -> Table:
 
 
 def _best(study: Study, bits: int, group: str) -> float:
-    same = [study.figures[f.name][group].sqnr_db for f in study.formats if f.bits == bits]
+    same = [study.figures[f.name][group].sqnr_db for f in study.formats if width_class(f) == bits]
     return max(same) if len(same) > 1 else float("nan")
 
 
@@ -153,7 +159,7 @@ def print_study(study: Study) -> None:
 
 def report(
     file: Annotated[
-        Path | None, typer.Argument(help=".npy, .npz or .safetensors; default: the embedded tensors.")
+        Path | None, typer.Argument(help=".npy, .npz, .safetensors or .gguf; default: the embedded tensors.")
     ] = None,
     formats: Annotated[str, typer.Option(metavar="A,B,...", help="Formats to compare.")] = DEFAULT_FORMATS,
     tensors: Annotated[
@@ -161,7 +167,7 @@ def report(
     ] = None,
     group: Annotated[Group, typer.Option(help="Figures per name prefix, per tensor, or only for all.")] = Group.PREFIX,
     scale: Annotated[
-        Scale, typer.Option(help="Scale of each tensor; auto: pow2 up to 8 bits, else none.")
+        Scale, typer.Option(help="Scale of each tensor for scalar formats; auto: pow2 up to 8 bits, else none.")
     ] = Scale.AUTO,
     html: Annotated[Path | None, typer.Option(metavar="OUT", help="Write a self-contained page.")] = None,
     csv: Annotated[Path | None, typer.Option(metavar="OUT", help="Write CSV (- prints it).")] = None,

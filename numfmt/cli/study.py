@@ -12,14 +12,16 @@ from typing import Any
 
 import numpy.typing as npt
 
-from .. import Format
+from .. import BlockFormat, Format
 from ..errors import ArgumentError, FileFormatError
 from .files import Tensor, open_tensors
 from .measure import COUNTS, Chunk, Figures, Scale, Spread, Sums, chunks, scale_of, scale_rule
+from .measure_blocks import BLOCK, BlockSums, unknown_counts
 from .options import Rules
 from .output import json_number
+from .pieces import BlockRules
 
-__all__ = ["ALL", "Group", "Study", "choose", "embedded", "measure", "rows_of", "spread_of"]
+__all__ = ["ALL", "Group", "Study", "choose", "embedded", "measure", "rows_of", "spread_of", "width_class"]
 
 #: Group of all tensors together.
 ALL = "all"
@@ -38,7 +40,7 @@ class Study:
     """The figures of every format and group."""
 
     source: str
-    formats: list[Format]
+    formats: list[Format | BlockFormat]
     tensors: list[Tensor]
     skipped: list[tuple[str, str]]
     #: figures[format name][group]
@@ -105,28 +107,55 @@ def spread_of(tensor: Tensor) -> Spread:
     return spread
 
 
+Advance = Callable[[int, str], None]
+
+
 def measure(
-    study: Study, scale: Scale, group: Group, advance: Callable[[int, str], None], options: Rules | None = None
+    study: Study,
+    scale: Scale,
+    group: Group,
+    advance: Advance,
+    options: Rules | None = None,
+    block_options: BlockRules | None = None,
 ) -> None:
     """Fill in the figures; `advance` hears of every finished (elements, format name)."""
-    options = options or Rules()
-    rules = [(fmt, scale_rule(fmt, scale)) for fmt in study.formats]
-    study.figures = {fmt.name: {ALL: Figures(fmt, rule)} for fmt, rule in rules}
+    scalars = [(fmt, scale_rule(fmt, scale)) for fmt in study.formats if isinstance(fmt, Format)]
+    blocks = [fmt for fmt in study.formats if isinstance(fmt, BlockFormat)]
+    empty = {fmt.name: partial(Figures, fmt, rule.value) for fmt, rule in scalars}
+    empty |= {fmt.name: partial(Figures, fmt, BLOCK, unknown_counts(fmt)) for fmt in blocks}
+    study.figures = {fmt.name: {ALL: empty[fmt.name]()} for fmt in study.formats}
     for tensor in study.tensors:
         spread = spread_of(tensor)
-        plans = [(fmt, rule, Sums(fmt, scale_of(fmt, rule, spread), spread, options)) for fmt, rule in rules]
-        at = 0
-        for x in chunks(tensor):
-            chunk = Chunk(x, spread, at)
-            at += x.size
-            for fmt, _, sums in plans:
-                advance(0, fmt.name)
-                sums.add(chunk)
-                advance(x.size, fmt.name)
-        for fmt, rule, sums in plans:
-            of_format = study.figures[fmt.name]
+        plans = [Sums(fmt, scale_of(fmt, rule, spread), spread, options or Rules()) for fmt, rule in scalars]
+        _measure_scalars(tensor, spread, plans, advance)
+        block_plans = [BlockSums(fmt, tensor, spread, block_options or BlockRules()) for fmt in blocks]
+        for sums in block_plans:
+            sums.run(partial(_tell, advance, sums.fmt.name))
+        finished: list[Sums | BlockSums] = [*plans, *block_plans]
+        for done in finished:
+            of_format = study.figures[done.fmt.name]
             for name in {ALL, _group_of(tensor, group)}:
-                of_format.setdefault(name, Figures(fmt, rule)).add(sums)
+                of_format.setdefault(name, empty[done.fmt.name]()).add(done)
+
+
+def _tell(advance: Advance, name: str, elements: int) -> None:
+    advance(elements, name)
+
+
+def _measure_scalars(tensor: Tensor, spread: Spread, plans: list[Sums], advance: Advance) -> None:
+    at = 0
+    for x in chunks(tensor) if plans else ():
+        chunk = Chunk(x, spread, at)
+        at += x.size
+        for sums in plans:
+            advance(0, sums.fmt.name)
+            sums.add(chunk)
+            advance(x.size, sums.fmt.name)
+
+
+def width_class(fmt: Format | BlockFormat) -> int:
+    """Whole bits of an element, by which formats are compared: 4 for int4, mxfp4 (4.25) and nvfp4 (4.5)."""
+    return int(fmt.bits)
 
 
 def rows_of(study: Study) -> list[dict[str, Any]]:
@@ -138,15 +167,15 @@ def rows_of(study: Study) -> list[dict[str, Any]]:
                 {
                     "format": fmt.name,
                     "bits": fmt.bits,
-                    "scale": f.rule.value,
+                    "scale": f.rule,
                     "group": group,
                     "elements": f.counts["elements"],
                     "sqnr_db": json_number(f.sqnr_db),
                     "max_rel_error": json_number(f.max_rel_error),
-                    **{name: f.counts[name] for name in COUNTS[1:]},
-                    **{f"{name}_share": f.share(name) for name in COUNTS[1:]},
-                    "smallest_scale": min(f.scales),
-                    "largest_scale": max(f.scales),
+                    **{name: None if name in f.unknown else f.counts[name] for name in COUNTS[1:]},
+                    **{f"{name}_share": None if name in f.unknown else f.share(name) for name in COUNTS[1:]},
+                    "smallest_scale": min(f.scales, default=None),
+                    "largest_scale": max(f.scales, default=None),
                 }
             )
     return rows

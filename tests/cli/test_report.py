@@ -270,3 +270,70 @@ def test_a_100_mb_file_takes_less_than_four_times_its_memory(tmp_path):
     )
     peak = int(result.stdout.rpartition("peak ")[2])
     assert peak < 4 * path.stat().st_size
+
+
+# ---- block formats -------------------------------------------------------------------------------------------------
+
+
+def padded_blocks(x, block):
+    """Rows of blocks along the last axis, filled up with zeros, and which elements are not filling."""
+    *_, length = x.shape
+    wide = np.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, -length % block)])
+    return wide.reshape(-1, block)
+
+
+@pytest.mark.parametrize("name", ["mxfp4", "mxfp8_e4m3", "mxint8", "msfp12", "int4_g32"])
+def test_figures_of_block_formats_equal_those_of_each_block_by_itself(run_json, npy, name):
+    x, fmt = np.load(npy).astype(np.float64), nf.get(name)
+    found = row(run_json("report", npy, "--formats", name, "--json")["results"], name)
+    blocks, scales, values = padded_blocks(x, fmt.block), [], []
+    for block in blocks:
+        b = nf.encode(block, fmt)
+        scales.append(float(b.scale_values[0]))
+        values.append(np.asarray(nf.decode(nf.Encoded(b.codes, fmt.element)), np.float64) * scales[-1])
+    keep = padded_blocks(np.ones_like(x), fmt.block) == 1
+    unit = np.repeat(scales, fmt.block).reshape(blocks.shape)[keep]
+    before, after = blocks[keep], np.array(values)[keep]
+    error = np.abs(before - after)
+    largest = float(fmt.encoded_element.max)
+    assert found["sqnr_db"] == pytest.approx(10 * np.log10(np.sum(before**2) / np.sum(error**2)), abs=1e-8)
+    assert found["max_rel_error"] == pytest.approx(np.max(error / np.abs(before)), rel=1e-14)
+    assert found["saturated"] == np.sum(np.abs(before) > largest * unit)
+    assert found["flushed"] == np.sum((before != 0) & (after == 0))
+    assert found["subnormal"] == np.sum((after != 0) & (np.abs(after) < float(fmt.element.smallest_normal) * unit))
+    assert (found["scale"], found["bits"]) == ("block", fmt.bits_per_element)
+    assert (found["smallest_scale"], found["largest_scale"]) == (min(scales), max(scales))
+
+
+def test_report_pads_and_adds_axes_so_that_every_format_sees_every_tensor(run_json, npz, arrays):
+    names = "mxfp4,nvfp4,fp8_e4m3_128x128,nf4_b64_dq,q4_0,int8_tensor,uint4_affine,mxfp4_plus,mx6,sherry,fp8_e4m3fn"
+    results = run_json("report", npz, "--formats", names, "--json")["results"]
+    count = sum(a.size for name, a in arrays.items() if "/" in name)
+    for name in names.split(","):
+        assert row(results, name)["elements"] == count, name
+    assert row(results, "uint4_affine")["saturated"] is None and row(results, "mx6")["subnormal_share"] is None
+
+
+def test_report_counts_what_is_not_finite_in_block_formats_too(run_json, tmp_path):
+    x = np.linspace(-3, 3, 256, dtype=np.float32)
+    x[[3, 200]] = np.nan, np.inf
+    np.save(tmp_path / "x.npy", x)
+    results = run_json("report", tmp_path / "x.npy", "--formats", "nvfp4,mxfp4,int8_tensor", "--json")["results"]
+    assert [row(results, name)["nan"] for name in ("nvfp4", "mxfp4", "int8_tensor")] == [1, 1, 1]
+    assert row(results, "mxfp4")["overflowed"] == 63, "the infinity, and 31 finite elements beside each of the two"
+
+
+def test_report_of_block_formats_on_screen_as_page_and_as_picture(run, npz, tmp_path):
+    pytest.importorskip("matplotlib")
+    page, picture = tmp_path / "r.html", tmp_path / "r.png"
+    args = ("report", npz, "--formats", "mxfp4,uint4_g32,int4", "--html", page, "--plot", picture)
+    text = run(*args, columns="80").stdout
+    assert " 4.25 block" in text and max(map(len, text.splitlines())) <= 80
+    assert "block: the format's own scales" in text and " -" in text
+    assert "<td>4.25</td><td class=left>block</td>" in page.read_text() and picture.read_bytes()[:4] == b"\x89PNG"
+
+
+def test_decode_only_and_complex_block_formats_are_refused_by_name(run, npy):
+    for name in ("q4_k", "fairy"):
+        result = run("report", npy, "--formats", f"mxfp4,{name}")
+        assert result.exit_code == 1 and name in result.stderr and len(result.stderr.splitlines()) == 1
