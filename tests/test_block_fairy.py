@@ -10,7 +10,7 @@ import pytest
 
 import numfmt as nf
 from numfmt import reference
-from numfmt.errors import ArgumentError, DTypeError, FormatNameError, NaNError
+from numfmt.errors import ArgumentError, DTypeError, FormatNameError, NaNError, RangeError
 from numfmt.formats.fairy import FairyFormat
 from numfmt.reference.packed_blocks import fairy_code
 
@@ -176,6 +176,15 @@ def test_a_part_that_is_not_finite_is_an_error(bad):
 def test_options_that_have_no_meaning_are_refused(options):
     with pytest.raises(ArgumentError):
         nf.encode(np.ones(4, np.complex64), "fairy", **options)
+
+
+def test_values_beyond_complex64_are_refused():
+    b = nf.encode([1e300 + 0j, 2j], FairyFormat("fourth_roots", "binary64", None, "absmean", axis=None))
+    assert nf.decode(b, dtype=np.complex128).tolist() == [1e300, 2j]
+    with pytest.raises(RangeError, match="complex128"):
+        nf.decode(b)
+    # A scale of its own format saturates.
+    assert nf.encode([1e300 + 0j], "fairy").scales == np.finfo(np.float32).max
 
 
 def test_other_errors():

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._input import real_input
-from ..errors import ArgumentError, DTypeError, NaNError
+from ..errors import ArgumentError, DTypeError, NaNError, RangeError
 from ..formats.base import Format
 from ..formats.codebook import FourthRootsFormat
 from ..formats.fairy import FairyFormat
@@ -83,7 +83,7 @@ def decode_array(b: Any, dtype: Any = None, out: Array | None = None) -> Array:
     wanted = np.dtype(np.complex64 if dtype is None else dtype)
     if wanted not in _COMPLEX:
         raise DTypeError(f"dtype must be complex64 or complex128 for {b.format.name}, got {wanted}")
-    values = np.zeros(b.shape, wanted) if out is None else out
+    values = np.empty(b.shape, wanted) if out is None else out
     if values.shape != b.shape or values.dtype != wanted or not values.flags.c_contiguous:
         raise ArgumentError(f"out must be a C-contiguous {wanted} array of shape {b.shape}")
     blocking, scale = b._blocking, b.format.scale
@@ -91,13 +91,17 @@ def decode_array(b: Any, dtype: Any = None, out: Array | None = None) -> Array:
     if imag_scales is None or imag_scales.shape != blocking.scale_shape:
         raise ArgumentError(f"{b.format.name} needs sides['scales_imag'] of shape {blocking.scale_shape}")
     imag_scales = scale_values(native_scales(scale_codes(imag_scales, scale), scale), scale)
-    s_re, s_im = (blocking.split_scales(np.asarray(s))[:, None] for s in (b.scale_values, imag_scales))
+    s_re, s_im = (blocking.split_scales(np.asarray(s)) for s in (b.scale_values, imag_scales))
+    roots = np.zeros((blocking.count, 4), wanted)
+    # Part by part: a complex product would make NaN of 0 * infinity in the other part.
+    with np.errstate(over="ignore"):
+        roots.real[:, 0], roots.real[:, 2] = s_re, -s_re
+        roots.imag[:, 1], roots.imag[:, 3] = s_im, -s_im
+    if (np.isinf(roots).any(1) & np.isfinite(s_re) & np.isfinite(s_im)).any():
+        raise RangeError(f"{b.format.name} holds a value beyond {wanted}; decode with dtype=numpy.complex128")
     codes = blocking.whole.split(b.codes)
-    sign = np.where(codes < 2, 1.0, -1.0)
-    # Not table * scale: a complex product would make NaN of 0 * infinity in the other part.
-    for name, odd, s in (("real", 0, s_re), ("imag", 1, s_im)):
-        part = np.where(codes & 1 == odd, sign * s, 0.0)
-        setattr(values, name, blocking.crop(blocking.join(part)))
+    rows = roots[0][codes] if blocking.count == 1 else np.take_along_axis(roots, codes.astype(np.intp), 1)
+    values[...] = blocking.crop(blocking.join(rows))
     return values
 
 
