@@ -182,6 +182,8 @@ class BlockFormat:
             value = getattr(self, name)
             if value != usual:
                 shown = "flat" if value is None else str(value).lower().replace(" ", "")
+                if name == "min_scale":
+                    shown = np.format_float_positional(value, trim="-")  # names know no exponent's sign
                 text += f";{name}={shown}"
         return text
 

@@ -198,10 +198,11 @@ def _parse_option(name: str, text: str) -> Any:
             raise FormatNameError(f"{name} must be true or false, got {text!r}")
         return text == "true"
     if name == "min_scale":
-        if not re.fullmatch(r"\d+(\.\d+)?(e[+-]?\d+)?", text):
+        if not re.fullmatch(r"\d+(\.\d+)?", text):
             raise FormatNameError(f"min_scale must be a decimal number, got {text!r}")
         return float(text)
     if name == "axis":
+        text = text.replace("_", "-")  # names are looked up with every - as _
         if text == "flat":
             return None
         if re.fullmatch(r"-?\d+", text):
