@@ -1,4 +1,4 @@
-"""`check_format`: every promise a scalar format makes, checked through the public functions."""
+"""`check_format`: every promise a format makes, checked through the public functions."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import copy
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from ..formats import Format, FourthRootsFormat, IntFormat
-from ..formats import scalar as get
+from ..formats import Format, FourthRootsFormat, IntFormat, get
+from ..formats.block import BlockFormat
+from .blocks import check_block_format
 from .complex_codes import check_fourth_roots
 from .deterministic import check_rational_inputs, check_reference, check_roundings, check_specials, check_wrapping
 from .harness import Harness
@@ -39,20 +40,28 @@ class CheckReport:
         return f"{self.format}: {extent}, {self.total} comparisons: {counts}{skipped}"
 
 
-def check_format(fmt: Format | str, *, exhaustive: bool | None = None, samples: int = 2000) -> CheckReport:
-    """Check a scalar format against its own definition and the independent `numfmt.reference`.
+def check_format(
+    fmt: Format | BlockFormat | str, *, exhaustive: bool | None = None, samples: int = 2000
+) -> CheckReport:
+    """Check a format against its own definition and the independent `numfmt.reference`.
 
     Decoding and round trip of codes, order, rounding at every breakpoint and both neighbours and the binary64 (and
     binary32) numbers next to them under every deterministic rounding and overflow policy, special values under every
     NaN rule, the number of random integers that round up, agreement with `numfmt.reference`, pickling, the name,
     illegal codes. Formats may be the caller's own.
 
+    Block formats: every stored bit and every decoded value of blocks with boundary maxima, ties, zeros, subnormals,
+    wide ranges and random numbers against the reference, in several dtypes, under every deterministic and a stochastic
+    rounding; NaN and infinities; any codes under any scales; axes, slices, padding and memory layouts; pickling and
+    names; `quantize`. A subclass of BlockFormat needs an oracle (`numfmt.reference.register_oracle`).
+
     Parameters
     ----------
-    fmt : Format or str
+    fmt : Format, BlockFormat or str
     exhaustive : bool, optional
         True: every code and breakpoint up to 16 bits under every policy, and every binary16 input with 1 to 8 random
-        bits (seconds to minutes). None: every code and breakpoint up to 8 bits, else a sample. False: a sample.
+        bits (seconds to minutes). None: every code and breakpoint up to 8 bits, else a sample. False: a sample. Block
+        formats are always sampled.
     samples : int
         About this many values in a sample: the ends, what lies near zero, one and the smallest normal, random ones.
 
@@ -64,13 +73,18 @@ def check_format(fmt: Format | str, *, exhaustive: bool | None = None, samples: 
     ------
     AssertionError
         At the first violation; the message holds the input, the policy and both codes.
+    ArgumentError
+        A class of block formats without an oracle.
 
     >>> report = check_format("fp8_e4m3fn")
     >>> report.exhaustive, report.counts["decode"]
     (True, 256)
     """
+    found: Format | BlockFormat = get(fmt)
+    if isinstance(found, BlockFormat):
+        return CheckReport(found.name, False, *check_block_format(found, samples))
     # A copy has no compiled plans yet, whatever ran before: small arrays then wait for no compilation.
-    fmt = copy.copy(get(fmt))
+    fmt = copy.copy(found)
     if isinstance(fmt, FourthRootsFormat):
         h = Harness(fmt, samples, whole=True, thorough=False)
         h.skip("roundings, policies and order of complex numbers")
