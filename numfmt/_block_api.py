@@ -136,6 +136,8 @@ def encode_block(x: Any, fmt: BlockFormat, options: dict[str, Any]) -> BlockEnco
     scheme = scheme_of(fmt)
     if scheme.encode_array is not None:
         return cast(BlockEncoded, scheme.encode_array(x, fmt, options))
+    if fmt.is_complex:
+        raise FormatMismatchError(f"{fmt.name} has one real scale for complex elements; use fairy({fmt.name}@absmean)")
     reals = _reals(x, fmt)
     array, offset = reals.array, None
     if fmt.centre:

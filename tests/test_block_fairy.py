@@ -10,7 +10,7 @@ import pytest
 
 import numfmt as nf
 from numfmt import reference
-from numfmt.errors import ArgumentError, DTypeError, FormatNameError, NaNError, RangeError
+from numfmt.errors import ArgumentError, DTypeError, FormatMismatchError, FormatNameError, NaNError, RangeError
 from numfmt.formats.fairy import FairyFormat
 from numfmt.reference.packed_blocks import fairy_code
 
@@ -185,6 +185,11 @@ def test_values_beyond_complex64_are_refused():
         nf.decode(b)
     # A scale of its own format saturates.
     assert nf.encode([1e300 + 0j], "fairy").scales == np.finfo(np.float32).max
+
+
+def test_plain_blocks_of_complex_elements_point_to_fairy():
+    with pytest.raises(FormatMismatchError, match=r"fairy\(fourth_roots\*binary32/4@absmean\)"):
+        nf.encode(np.ones(4, np.complex64), "fourth_roots*binary32/4")
 
 
 def test_other_errors():
