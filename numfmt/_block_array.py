@@ -286,8 +286,11 @@ class BlockEncoded:
 
         if copy is False:
             raise ArgumentError("decoding makes a new array: copy=False cannot be honoured")
-        values = np.asarray(decode(self))
-        return values if dtype is None else values.astype(dtype)
+        # Straight to the asked float: by way of float32 values could round twice, or not fit.
+        floats = (np.float16, np.float32, np.float64)
+        direct = dtype is not None and not self.format.is_complex and np.dtype(dtype) in floats
+        values = np.asarray(decode(self, dtype=dtype) if direct else decode(self))
+        return values if dtype is None or direct else values.astype(dtype)
 
     def __reduce__(self) -> tuple[Any, ...]:
         state = (self.codes, self.scales, self.format, self.axis, self.shape)

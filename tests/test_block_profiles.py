@@ -127,3 +127,11 @@ def test_an_infinite_reciprocal_leaves_zeros_alone(quotient):
     assert (b.codes[0, 2:] == 7).all()
     # 2**-140 times the largest binary32 is 2**-12: level 0.
     assert b.codes[0, :2].tolist() == [7, 7]
+
+
+def test_values_reach_the_asked_dtype_without_another_rounding():
+    # 6 * 2**126 is beyond binary32.
+    b = nf.encode(np.full((1, 32), 3.4e38, f32), "mxfp4", scale_rule="ceil")
+    assert (np.asarray(b, np.float64) == 6 * 2.0**126).all()
+    with pytest.raises(nf.errors.RangeError, match="float64"):
+        np.asarray(b)
