@@ -14,7 +14,7 @@ from ._blocks.blocking import Blocking
 from ._blocks.encoding import Blocks, ElementEncoder, encode_rows, encode_with
 from ._blocks.scales import decode_codes, encode_values, tensor_scale_of
 from ._input import Reals, real_input
-from .errors import ArgumentError, DTypeError, NaNError
+from .errors import ArgumentError, DTypeError, FormatMismatchError, NaNError
 from .formats.base import Format
 from .formats.block import BlockFormat
 from .formats.random import RandomSource, random_integers
