@@ -94,7 +94,7 @@ def lane_sum(values: Array, lanes: Array | None = None) -> Array:
     stepped = values.reshape(count, rows, LANES)
     for i in range(rows) if rows <= count else ():
         total = total + stepped[:, i]
-    if rows > count:
+    if rows > count > 0:
         # Along the outer axis NumPy adds row after row: the same order.
         total = np.stack([np.add.reduce(np.vstack([total[j], stepped[j]]), axis=0) for j in range(count)])
     return total

@@ -64,7 +64,8 @@ class BlockHarness:
         if self.fmt.is_complex:
             # The same numbers once more as imaginary parts, each beside itself, a neighbour or one further on.
             turned = np.roll(wide, int(self.rng.integers(0, 3)), axis=1)
-            wide = (wide + 1j * turned).astype(np.complex64 if np.dtype(dtype).itemsize <= 4 else np.complex128)
+            wide = wide.astype(np.complex64 if np.dtype(dtype).itemsize <= 4 else np.complex128)
+            wide.imag = turned
         if isinstance(self.fmt.block, tuple):
             return wide.reshape(-1, *self.fmt.block[1:])
         return wide
@@ -136,6 +137,8 @@ class BlockHarness:
         fmt = _WIDE[str(values.dtype)]
         got = bits_of(values)
         for i, (value, mine) in enumerate(zip(wanted, got, strict=True)):
+            if mine == 0 and value == 0 and isinstance(value, Fraction):
+                continue
             same = math.isnan(values.reshape(-1)[i]) if value != value else encode_scalar(value, fmt) == mine
             assert same, (
                 f"{self.fmt.name}: decode to {values.dtype} of {what}: element {i} is "
