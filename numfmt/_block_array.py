@@ -45,7 +45,8 @@ def scale_codes(scales: Any, fmt: Format) -> Array:
 def scale_values(scales: Array, fmt: Format) -> Array:
     """Binary64 values of scales as users hold them."""
     if fmt.name in _NATIVE:
-        return scales.astype(np.float64)
+        with np.errstate(invalid="ignore"):  # signaling NaN
+            return scales.astype(np.float64)
     from ._blocks.scales import decode_codes
 
     return decode_codes(scales, fmt)
