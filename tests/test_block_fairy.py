@@ -95,6 +95,13 @@ def test_scales_are_means_of_their_own_set_with_a_floor():
     assert nf.encode(np.zeros(0, np.complex64), "fairy").scales == np.float32(1e-5)
 
 
+@pytest.mark.parametrize("shape", [(0,), (0, 8), (2, 0)])
+def test_nothing_to_encode(shape):
+    for name in NAMES:
+        b = nf.encode(np.zeros(shape, np.complex64), name)
+        assert nf.decode(b).shape == shape and b.scales.shape == b.sides["scales_imag"].shape
+
+
 def test_error_of_circular_gaussians_is_one_minus_two_over_pi(rng):
     """arXiv:2508.05571, closed form: 1 - 2/pi = 0.3634; 2e5 samples put the mean within 0.002."""
     x = gaussian(rng, 200_000)

@@ -119,6 +119,12 @@ def test_bits_names_and_pickles(rng, name, bits):
         assert y.dtype == dtype and y.tobytes() == nf.decode(b, dtype=dtype).tobytes()
 
 
+@pytest.mark.parametrize("shape", [(0,), (0, 256), (3, 0)])
+def test_nothing_to_encode(shape):
+    for name in ("sherry", "stq1_0"):
+        assert nf.decode(nf.encode(np.zeros(shape, np.float32), name)).shape == shape
+
+
 def test_own_option_is_part_of_the_name():
     fmt = nf.get(KEPT_ZERO)
     assert isinstance(fmt, SherryFormat) and fmt.sign_of_zero == 0 and fmt.name == KEPT_ZERO

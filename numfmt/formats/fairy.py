@@ -25,7 +25,8 @@ class FairyFormat(StructuredBlock):
     Real input has imaginary part 0. A part that is NaN or infinite is an error. Elements that fill up a last block are
     zeros like others: they count among the +-1.
 
-    Source: Fairy+-i, arXiv:2508.05571 and its public code (two scales per weight tensor). Scales per row and per group
+    Source: Fairy+-i, arXiv:2508.05571 and its public code (two scales per weight tensor; the code of its successor
+    Fairy2i, arXiv:2512.02901, has the floor 1e-6). Scales per row and per group
     are the same formula over fewer elements; the paper has none.
 
     >>> import numfmt as nf
