@@ -216,7 +216,11 @@ class BlockEncoded:
     def scale_values(self) -> Array:
         """Binary64 values of the block scales, the tensor scale included."""
         inner = self.format.scale
-        values = scale_values(self.scales, inner) if isinstance(inner, Format) else np.asarray(self.scales, np.float64)
+        if isinstance(inner, Format):
+            values = scale_values(self.scales, inner)
+        else:
+            # Nested scales count as the binary32 numbers that they decode to, as bitsandbytes holds its absmax.
+            values = np.asarray(self.scales, np.float32).astype(np.float64)
         return values if self.tensor_scale is None else values * np.float64(self.tensor_scale)
 
     def parts(self) -> dict[str, Array]:
