@@ -131,3 +131,16 @@ def test_if4_against_the_reference_in_binary32():
     assert np.array_equal(b.scales.ravel() > 127, chosen.numpy())
     values = np.where(b.scales > 127, (b.codes.astype(int) ^ 8) - 8, nf.get("fp4_e2m1").table[b.codes])
     assert np.array_equal(values, torch.where(chosen[:, None], integers, floats).numpy())
+
+
+def test_integer_quotients_are_exact_for_binary64():
+    """3 (2 k + 1) / 7 rounded to binary64 lies off the tie by less than binary64 shows in 7/6 of it."""
+    ties = [Fraction(3 * (2 * k + 1), 7) for k in range(7)]
+    integers = [Fraction(6 * q, 7) for q in (7, 6, 5, 4, 3, 2, 1, -7, -6)]
+    x = np.zeros((2, 16))
+    x[0, 0] = 2688
+    x[1] = [float(v) for v in [*integers, *ties]]
+    b = nf.encode(x, "if4")
+    assert b.scales.ravel().tolist() == [0x7E, 0xB8]
+    wanted = [round(Fraction(float(tie)) * 7 / 6) for tie in ties]
+    assert b.codes[1, 9:].tolist() == wanted != [round(tie * 7 / 6) for tie in ties]

@@ -111,3 +111,11 @@ def test_zero_rows_and_tiny_rows(name):
         b = nf.encode(x, name)
         assert b.scales[0] == 0 and (b.sides["group_scales"] == 1).all() and (b.sides["group_zeros"] == 0).all()
         assert not nf.decode(b).any()
+
+
+def test_the_span_of_a_group_is_exact():
+    # s4 / s0 = 67.5 / 15 = 4.5 goes to 4; the least bit more, far beyond binary64's reach beside 67.5, makes it 5.
+    for low, s1 in ((0.0, 4), (-(2.0**-60), 5)):
+        x = np.zeros(256, np.float32)
+        x[[0, 128, 129]] = 127, 67.5, low
+        assert nf.encode(x, "dgq_int4_g128").sides["group_scales"][0, 1] == s1
