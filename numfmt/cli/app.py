@@ -12,7 +12,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from .. import __version__
 from ..errors import NumfmtError
-from . import listing, profiles, quantize, report, show
+from . import encode, listing, profiles, quantize, report, show
 from .output import error_console
 
 __all__ = ["app"]
@@ -88,4 +88,5 @@ app.command("table")(listing.table_of_codes)
 app.command("values")(listing.values)
 app.command("report", cls=_JsonTo)(report.report)
 app.command("quantize")(quantize.quantize_file)
+app.command("encode")(encode.encode_file)
 app.command("compare-profiles")(profiles.compare)

@@ -82,12 +82,15 @@ class Piece:
 def why_no_blocks(tensor: Tensor, fmt: BlockFormat, axis: Any) -> str | None:
     """Why a tensor has no axis for the blocks of `fmt`, or None."""
     where = fmt.axis if axis == "default" else axis
+    if not tensor.shape:
+        return "a single number has no axis for blocks"
     if where is None:
         return None
     needed = max(a + 1 if a >= 0 else -a for a in (where if isinstance(where, tuple) else (where,)))
     if len(tensor.shape) >= needed:
         return None
-    return f"it has {len(tensor.shape)} axes, and the blocks of {fmt.name} lie along axis {where}"
+    count = f"{len(tensor.shape)} ax{'i' if len(tensor.shape) == 1 else 'e'}s"
+    return f"it has {count}, and the blocks of {fmt.name} lie along axis {where}"
 
 
 def block_pieces(

@@ -2,151 +2,183 @@
 
 from __future__ import annotations
 
-import shutil
-import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
 import typer
-from numpy.lib import format as npy_format
 from rich.text import Text
 
-from .. import Format, encode, quantize
+from .. import BlockFormat, Format, encode, quantize
+from .._blocks.blocking import Blocking
 from ..errors import ArgumentError, FileFormatError, NumfmtError, RangeError
-from ..formats import scalar as get
-from ..interop.npy import read_header
+from ..formats import get
+from ..profiles import resolve_block
 from .export import json_report
 from .files import CHUNK, Tensor, open_tensors
 from .measure import Scale, scale_of, scale_rule
+from .measure_blocks import BLOCK
 from .options import (
+    AxisOption,
     JsonFlag,
     NanOption,
+    NonfiniteOption,
     OverflowOption,
+    PadFlag,
     ProfileOption,
     RandomOption,
     RoundingOption,
     Rules,
+    ScaleRuleOption,
+    block_rules,
+    in_options,
 )
-from .output import console, note, print_json, refuse_overwrite, replacing
+from .output import console, note, print_json
+from .pieces import BlockRules, block_pieces, why_no_blocks
 from .report import print_study, progress
-from .safetensors import read_layout
 from .study import Group, Study, measure, spread_of
+from .writing import check_output, write_copy
 
-__all__ = ["quantize_file"]
+__all__ = ["choose_floats", "quantize_file", "why_skipped"]
+
+Advance = Callable[[int, str], None]
 
 
 @dataclass(frozen=True)
-class Job:
-    """Which format and rules, and whom to tell about progress."""
+class ScalarJob:
+    """Which scalar format and rules, and whom to tell about progress."""
 
     fmt: Format
     rules: Rules
     scale: Scale
-    advance: Callable[[int, str], None]
+    advance: Advance
 
-    def pieces(self, tensor: Tensor) -> Iterator[bytes]:
-        """The quantized elements of a tensor in its stored dtype and memory order."""
-        # Random bits are keyed by C order, whatever the order in memory.
-        stored = tensor.flat() if self.rules.random is None else tensor.load().reshape(-1)
-        if tensor.skip is not None or tensor.is_integer:
-            yield from (stored[at : at + CHUNK].tobytes() for at in range(0, stored.size, CHUNK))
+    @property
+    def c_order(self) -> bool:
+        """Whether pieces come in C order whatever the order in memory: random bits are keyed by it."""
+        return self.rules.random is not None
+
+    def _stored(self, tensor: Tensor) -> Iterator[npt.NDArray[Any]]:
+        if tensor.read is not None or not self.c_order:
+            yield from tensor.stored_pieces()
             return
+        stored = tensor.load().reshape(-1)
+        yield from (stored[at : at + CHUNK] for at in range(0, stored.size, CHUNK))
+
+    def values(self, tensor: Tensor) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
+        """Stored pieces of a tensor, and the numbers they become."""
         rule = scale_rule(self.fmt, self.scale)
         scale = 1.0 if rule is Scale.NONE else scale_of(self.fmt, rule, spread_of(tensor))
-        for at in range(0, stored.size, CHUNK):
-            piece = stored[at : at + CHUNK]
+        at = 0
+        for piece in self._stored(tensor):
             try:
-                yield self._quantized(tensor, piece, scale, at).tobytes()
+                yield piece, self._quantized(tensor.reals(piece), scale, at)
             except NumfmtError as err:
                 raise type(err)(f"tensor {tensor.name!r}, piece from element {at}: {err}") from None
+            at += piece.size
             self.advance(piece.size, self.fmt.name)
 
-    def _quantized(self, tensor: Tensor, piece: npt.NDArray[Any], scale: float, at: int) -> npt.NDArray[Any]:
-        x, options = tensor.reals(piece), self.rules.options(at)
+    def _quantized(self, x: npt.NDArray[Any], scale: float, at: int) -> npt.NDArray[Any]:
+        options = self.rules.options(at)
         if scale == 1.0:
-            y = quantize(x, self.fmt, **options)
-        else:  # a power of two rounds nothing in binary64; the cast below is then the one rounding into the dtype
-            y = quantize(x.astype(np.float64) / scale, self.fmt, **options) * scale
-        if tensor.stored_as is not None:
-            return np.asarray(encode(y, tensor.stored_as).codes)
-        with np.errstate(over="ignore"):
-            result = y.astype(piece.dtype)
-        if np.count_nonzero(np.isfinite(y)) != np.count_nonzero(np.isfinite(result)):
-            raise RangeError(f"values of {self.fmt.name} lie beyond {piece.dtype}; save the input in a wider dtype")
-        return np.asarray(result)
+            return np.asarray(quantize(x, self.fmt, **options))
+        # A power of two rounds nothing in binary64; the cast into the dtype is then the one rounding.
+        return np.asarray(quantize(x.astype(np.float64) / scale, self.fmt, **options) * scale)
 
 
-def _write_npy(stream: IO[bytes], tensor: Tensor, fortran_order: bool, job: Job) -> None:
-    fortran_order = fortran_order and job.rules.random is None
-    header = {"descr": npy_format.dtype_to_descr(tensor.load().dtype), "fortran_order": fortran_order}
-    npy_format.write_array_header_1_0(stream, {**header, "shape": tensor.shape})
-    for piece in job.pieces(tensor):
-        stream.write(piece)
+@dataclass(frozen=True)
+class BlockJob:
+    """Which block format and rules, and whom to tell about progress."""
+
+    fmt: BlockFormat
+    rules: BlockRules
+    advance: Advance
+    c_order: bool = True
+
+    def values(self, tensor: Tensor) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
+        """Pieces of a tensor in C order, and the numbers they become."""
+        try:
+            for piece in block_pieces(tensor, self.fmt, self.rules):
+                yield piece.x, piece.quantized()
+                self.advance(piece.x.size, self.fmt.name)
+        except NumfmtError as err:
+            raise type(err)(f"tensor {tensor.name!r}: {in_options(err)}") from None
 
 
-def _write_npz(path: Path, out: IO[bytes], tensors: list[Tensor], job: Job) -> None:
-    by_name = {f"{t.name}.npy": t for t in tensors}
-    with zipfile.ZipFile(path) as source, zipfile.ZipFile(out, "w") as target:
-        for entry in source.infolist():
-            copy = zipfile.ZipInfo(entry.filename, entry.date_time)
-            copy.compress_type = entry.compress_type
-            with target.open(copy, "w", force_zip64=True) as stream:
-                tensor = by_name.get(entry.filename)
-                with source.open(entry) as original:
-                    if tensor is None or tensor.skip is not None:
-                        shutil.copyfileobj(original, stream)
-                        continue
-                    fortran_order = read_header(original, entry.filename).fortran_order
-                _write_npy(stream, tensor, fortran_order, job)
+def _pieces(tensor: Tensor, job: ScalarJob | BlockJob) -> Iterator[bytes]:
+    """The new elements of a tensor in its stored dtype."""
+    if tensor.skip is not None or why_skipped(tensor, job.fmt, getattr(job.rules, "axis", "default")) is not None:
+        stored = tensor.stored_pieces() if not job.c_order or tensor.read is not None else [tensor.load().reshape(-1)]
+        yield from (piece.tobytes() for piece in stored)
+        return
+    for piece, y in job.values(tensor):
+        yield _stored_bytes(tensor, job.fmt, piece.dtype, y)
 
 
-def _write_safetensors(path: Path, out: IO[bytes], tensors: list[Tensor], job: Job) -> None:
-    start, layout, _ = read_layout(path)
-    with path.open("rb") as source:
-        shutil.copyfileobj(source, out)
-    for tensor in tensors:
-        if tensor.skip is None:
-            out.seek(start + layout[tensor.name][2])
-            for piece in job.pieces(tensor):
-                out.write(piece)
+def _stored_bytes(tensor: Tensor, fmt: Format | BlockFormat, dtype: np.dtype[Any], y: npt.NDArray[Any]) -> bytes:
+    if tensor.stored_as is not None:
+        return bytes(encode(y, tensor.stored_as).codes.tobytes())
+    with np.errstate(over="ignore"):
+        result = y.astype(dtype)
+    if np.count_nonzero(np.isfinite(y)) != np.count_nonzero(np.isfinite(result)):
+        raise RangeError(
+            f"tensor {tensor.name!r}: values of {fmt.name} lie beyond {dtype}; save the input in a wider dtype"
+        )
+    return result.tobytes()
 
 
-def _write(path: Path, target: Path, tensors: list[Tensor], job: Job) -> None:
-    with replacing(target) as out:
-        match path.suffix.lower():
-            case ".npy":
-                with path.open("rb") as file:
-                    fortran_order = read_header(file, path.name).fortran_order
-                _write_npy(out, tensors[0], fortran_order, job)
-            case ".npz":
-                _write_npz(path, out, tensors, job)
-            case _:
-                _write_safetensors(path, out, tensors, job)
+def why_skipped(tensor: Tensor, fmt: Format | BlockFormat, axis: Any) -> str | None:
+    """Why a tensor keeps its elements, or None."""
+    if tensor.skip is not None:
+        return tensor.skip
+    if tensor.is_integer:
+        return "integers keep their values"
+    return why_no_blocks(tensor, fmt, axis) if isinstance(fmt, BlockFormat) else None
 
 
-def _check_output(file: Path, output: Path, force: bool) -> None:
-    if output.suffix.lower() != file.suffix.lower():
-        raise ArgumentError(f"OUT must have the input's ending, {file.suffix}, got {output.name!r}")
-    if not output.parent.is_dir():
-        raise ArgumentError(f"OUT lies in {output.parent}, which is no directory")
-    if not force:
-        refuse_overwrite(output, file)
+def choose_floats(
+    file: Path, fmt: Format | BlockFormat, rules: BlockRules
+) -> tuple[list[Tensor], list[Tensor], list[tuple[str, str]]]:
+    """All tensors of a file, those that `fmt` can round, and the others by name with the reason.
+
+    Raises `ArgumentError` for the first one whose axis the blocks do not divide, before anything is written.
+    """
+    tensors = open_tensors(file)
+    reasons = [(t.name, why_skipped(t, fmt, rules.axis)) for t in tensors]
+    skipped = [(name, why) for name, why in reasons if why is not None]
+    chosen = [t for t in tensors if t.name not in dict(skipped) and t.size]
+    if not chosen:
+        words = "; ".join(f"{name}: {why}" for name, why in skipped[:3]) or "no elements"
+        raise FileFormatError(f"{file.name}: nothing to quantize; {words}")
+    if isinstance(fmt, BlockFormat):
+        axis = fmt.axis if rules.axis == "default" else rules.axis
+        for tensor in chosen:
+            try:
+                Blocking(tensor.shape, fmt, axis, rules.pad)
+            except ArgumentError as err:
+                raise ArgumentError(f"tensor {tensor.name!r}: {in_options(err)}") from None
+    return tensors, chosen, skipped
 
 
 def quantize_file(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help=".npy, .npz or .safetensors.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help=".npy, .npz, .safetensors or .gguf.")],
     to: Annotated[str, typer.Option("--to", metavar="FORMAT", help="Format to round to.")],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="File to write, of the same kind.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="OUT", help="File to write, of the same kind (.gguf: another).")
+    ],
     rounding: RoundingOption = None,
     overflow: OverflowOption = None,
     nan: NanOption = None,
     profile: ProfileOption = None,
     random: RandomOption = None,
-    scale: Annotated[Scale, typer.Option(help="Scale of each tensor, undone after rounding.")] = Scale.NONE,
+    scale: Annotated[Scale, typer.Option(help="Scalar formats: scale of each tensor, undone after.")] = Scale.NONE,
+    axis: AxisOption = None,
+    pad: PadFlag = False,
+    rule: ScaleRuleOption = None,
+    nonfinite: NonfiniteOption = None,
     report: Annotated[bool, typer.Option("--report", help="Also print what the rounding did.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Let OUT be FILE itself.")] = False,
     json: JsonFlag = False,
@@ -155,28 +187,39 @@ def quantize_file(
     fmt, rules = get(to), Rules(rounding, overflow, nan, profile, random)
     if fmt.is_complex:
         raise ArgumentError(f"{fmt.name} is complex; quantize rounds real numbers")
-    rules.resolved(fmt)
-    tensors = open_tensors(file)
-    _check_output(file, output, force)
-    skipped = [(t.name, t.skip or "integers keep their values") for t in tensors if t.skip or t.is_integer]
-    chosen = [t for t in tensors if t.name not in dict(skipped) and t.size]
-    if not chosen:
-        reasons = "; ".join(f"{name}: {why}" for name, why in skipped[:3]) or "no elements"
-        raise FileFormatError(f"{file.name}: nothing to quantize; {reasons}")
+    blocks = block_rules(fmt, rules, axis, pad, rule, nonfinite)
+    if isinstance(fmt, BlockFormat):
+        if scale is not Scale.NONE:
+            raise ArgumentError(
+                f"--scale is for scalar formats; {fmt.name} chooses its own scales (--scale-rule), drop --scale"
+            )
+        resolve_block(fmt, blocks.options())
+    else:
+        rules.resolved(fmt)
+    tensors, chosen, skipped = choose_floats(file, fmt, blocks)
+    check_output(file, output, force)
     study = Study(file.name, [fmt], chosen, skipped)
     with progress(study.elements * (2 if report else 1)) as advance:
         if report:  # before writing: OUT may be FILE
-            measure(study, scale, Group.PREFIX, advance, rules)
-        _write(file, output, tensors, Job(fmt, rules, scale, advance))
+            measure(study, scale, Group.PREFIX, advance, rules, blocks)
+        is_block = isinstance(fmt, BlockFormat)
+        job = BlockJob(fmt, blocks, advance) if is_block else ScalarJob(fmt, rules, scale, advance)
+        write_copy(file, output, tensors, lambda tensor: _pieces(tensor, job), job.c_order)
+    words = BLOCK if is_block else scale_rule(fmt, scale).value
     if json:
-        result = {"input": str(file), "output": str(output), "format": fmt.name, "scale": scale_rule(fmt, scale).value}
+        result = {"input": str(file), "output": str(output), "format": fmt.name, "scale": words}
         figures = json_report(study) if report else {"quantized": [t.name for t in chosen], "skipped": dict(skipped)}
         print_json({**result, **figures})
         return
+    left_out = {t.name for t in tensors if t.skip and t.read is not None}
+    _print_done(study, fmt, output, report, left_out)
+
+
+def _print_done(study: Study, fmt: Format | BlockFormat, output: Path, report: bool, left_out: set[str]) -> None:
     if report:
         print_study(study)
     else:
-        for name, why in skipped:
-            note(f"{name} is copied: {why}")
-    count = f"{len(chosen)} tensor{'' if len(chosen) == 1 else 's'}"
+        for name, why in study.skipped:
+            note(f"{name} is {'left out' if name in left_out else 'copied'}: {why}")
+    count = f"{len(study.tensors)} tensor{'' if len(study.tensors) == 1 else 's'}"
     console().print(Text(f"{output}: {count} rounded to {fmt.name}, {study.elements:,} elements"), soft_wrap=True)

@@ -129,6 +129,8 @@ def test_tensors_are_read_in_ranges():
 def test_missing_axes_are_told():
     vector = tensor(np.ones(64, np.float32))
     assert why_no_blocks(vector, nf.get("mxfp4"), "default") is None
-    assert why_no_blocks(vector, nf.get("mxfp4"), 1) == "it has 1 axes, and the blocks of mxfp4 lie along axis 1"
+    assert why_no_blocks(vector, nf.get("mxfp4"), 1) == "it has 1 axis, and the blocks of mxfp4 lie along axis 1"
     assert "(-2, -1)" in why_no_blocks(vector, nf.get("fp8_e4m3_128x128"), "default")
-    assert why_no_blocks(tensor(np.float32(1).reshape(())), nf.get("nf4_b64"), "default") is None
+    for name in ("mxfp4", "nf4_b64"):
+        number = tensor(np.float32(1).reshape(()))
+        assert why_no_blocks(number, nf.get(name), "default") == "a single number has no axis for blocks"

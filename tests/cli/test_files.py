@@ -161,7 +161,7 @@ def test_paths_that_are_no_files(run, tmp_path):
         result = run("report", path)
         assert result.exit_code == 1 and words in result.stderr
     (tmp_path / "x.csv").write_text("1,2\n")
-    assert "must end in .npy, .npz or .safetensors" in run("report", tmp_path / "x.csv").stderr
+    assert "must end in .npy, .npz, .safetensors or .gguf" in run("report", tmp_path / "x.csv").stderr
     with pytest.raises(ArgumentError, match="must end"):
         open_tensors(tmp_path / "x.csv")
     with pytest.raises(FileFormatError, match="no such file"):
