@@ -27,6 +27,9 @@ def check_codes(codes: Any, fmt: Format) -> npt.NDArray[Any]:
         return array
     if array.size == 0 and array.dtype == np.float64:
         return array.astype(fmt.code_dtype)
+    if array.dtype == np.float64 and not hasattr(codes, "dtype"):
+        exact = np.asarray(codes, dtype=object)  # NumPy makes floats of integers on both sides of 2**63
+        array = exact if all(type(c) is int for c in exact.reshape(-1)) else array
     if array.dtype.kind not in "iu" and not (array.dtype == object and all(type(c) is int for c in array.reshape(-1))):
         raise DTypeError(
             f"codes must have an integer dtype, got {array.dtype}; to encode numbers use numfmt.encode(x, {fmt.name!r})"
