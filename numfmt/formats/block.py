@@ -44,6 +44,13 @@ def precision_of(fmt: Format) -> int:
     return 24 if fmt.exact and fmt.value_dtype == np.float32 else 53
 
 
+def _is_plain_integer(fmt: Format, signed: bool | None = None) -> bool:
+    """Whether codes count in ones, in two's complement or unsigned; of a given signedness, or of any."""
+    if not isinstance(fmt, IntFormat) or fmt.frac_bits or fmt.sign_magnitude:
+        return False
+    return signed is None or fmt.signed == signed
+
+
 @dataclass(frozen=True)
 class BlockFormat:
     """Blocks of elements with a shared scale: value = element * scale [* tensor scale].
@@ -144,16 +151,38 @@ class BlockFormat:
             )
         if (rule.kind == "affine") != (self.zero_point is not None):
             raise ArgumentError(f"rule 'minmax' and zero_point go together, got {rule.name!r} and {self.zero_point}")
-        if self.zero_point is not None and not isinstance(self.element, IntFormat):
-            raise ArgumentError(f"a zero point needs an integer element, got {self.element.name}")
+        if rule.name == "absmax_full" and not _is_plain_integer(self.element, signed=True):
+            raise ArgumentError(f"rule 'absmax_full' needs a two's complement integer element, got {self.element.name}")
+        if self.nonfinite == "nan" and not getattr(self.scale, "has_nan", False):
+            raise ArgumentError(f"nonfinite='nan' needs a scale format with NaN, got {self.scale.name}; use 'raise'")
+        if self.zero_point is not None:
+            self._check_affine()
+        # A power of two adds no bit to a product.
         scale_precision = precision_of(self.scale) if isinstance(self.scale, Format) else 24
         total = precision_of(self.element) if not self.element.is_complex else 1
-        total += scale_precision + (precision_of(self.tensor_scale) if self.tensor_scale else 0)
-        if total > 64:
+        total += 0 if scale_precision == 1 else scale_precision
+        total += precision_of(self.tensor_scale) if self.tensor_scale else 0
+        if total > 53:
             raise ArgumentError(
                 f"element and scales of {self.element.name} * {self.scale.name} need {total} significand bits: more "
-                "than a block format can decode; use narrower ones"
+                "than the 53 that a block format can decode; use narrower ones"
             )
+
+    def _check_affine(self) -> None:
+        element, zero = self.element, self.zero_point
+        if not _is_plain_integer(element):
+            raise ArgumentError(
+                f"a zero point needs an integer element (two's complement or unsigned, no fraction bits), got "
+                f"{element.name}"
+            )
+        assert isinstance(element, IntFormat)
+        if not (isinstance(zero, IntFormat) and _is_plain_integer(zero, element.signed) and zero.bits >= element.bits):
+            raise ArgumentError(
+                f"zero_point must be an integer format that holds every code of {element.name}, got {zero}; use "
+                f"{element.name}"
+            )
+        if self.tensor_scale is not None:
+            raise ArgumentError("a zero point and a tensor scale cannot be combined; drop tensor_scale")
 
     # ---- identity ------------------------------------------------------------------------------------------------
 

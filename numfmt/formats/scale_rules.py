@@ -211,8 +211,9 @@ def block_exponents(rule: str, amax: Array, element: Format) -> npt.NDArray[np.i
             divisor = np.float32(float(facts.largest))
             quotient = narrow / divisor if rule == "rceil_division" else narrow * (np.float32(1) / divisor)
         fraction, exponent = np.frexp(quotient.astype(np.float64))
-        # A quotient that binary32 flushes to 0 asks for the smallest scale there is.
-        return np.asarray(np.where(quotient == 0, _TINY_EXPONENT, exponent.astype(np.int64) - (fraction == 0.5)))
+        # A quotient that binary32 flushes to 0 asks for the smallest scale there is, an infinite one for the largest.
+        exponents = np.where(quotient == 0, _TINY_EXPONENT, exponent.astype(np.int64) - (fraction == 0.5))
+        return np.asarray(np.where(np.isinf(quotient), -_TINY_EXPONENT, exponents))
     fraction, exponent = np.frexp(amax)  # amax = fraction * 2**exponent, 0.5 <= fraction < 1
     exponent = exponent.astype(np.int64)
     if rule == "floor":
