@@ -22,7 +22,7 @@ from .formats.floating import MinifloatBase
 from .formats.integer import IntFormat
 from .formats.random import RandomSource
 from .formats.real import brief
-from .rounding import Rounding
+from .rounding import NaNRule, Overflow, Rounding
 
 __all__ = ["FLAG_BITS", "Exact", "Result", "check_operand", "exact_result", "operand_values", "round_exact"]
 
@@ -195,3 +195,63 @@ def refuse(fmt: Format, refused: int) -> None:
     raise FormatOverflowError(
         f"a result lies beyond [{brief(fmt.min)}, {brief(fmt.max)}] of {fmt.name}; pass overflow='saturate'"
     )
+
+
+def pair_lookup(codes: list[Array], formats: list[Format], table: Array, out: Array) -> None:
+    """Results of one or two operands from a table of all their codes."""
+    if len(codes) == 1:
+        np.take(table, codes[0], out=out, mode="clip")
+        return
+    from ._kernels import pairs
+    from ._kernels._jit import bind
+
+    sizes = (codes[0].itemsize, codes[1].itemsize, out.itemsize)
+    bind(pairs.make_pair_lookup, *sizes, formats[1].bits)(codes[0], codes[1], table, out)
+
+
+def quick_bfloat16(op: str, formats: list[Format], target: Format, policy: Policy) -> Any:
+    """The binary32 kernel for bfloat16 sums and products under the default policy, or None."""
+    if op not in ("add", "sub", "mul") or any(f.name != "bfloat16" for f in (*formats, target)):
+        return None
+    if policy != Policy(Rounding.NEAREST_EVEN, Overflow.NONSATURATING, NaNRule.CANONICAL):
+        return None
+    from ._kernels import fast32, pairs
+    from ._kernels._jit import bind
+
+    kernel, probe = bind(pairs.make_bfloat16, _NUMBER[op]), fast32.PROBE
+    return lambda a, b, out: kernel(a, b, out, probe) == 0
+
+
+def short_result(op: str, operands: list[Array], formats: list[Format], mode: Rounding) -> Array | None:
+    """Results rounded to odd by the short-operand kernel, or None where its preconditions fail."""
+    number = _NUMBER[op]
+    if number > 4 or not all(_is_short(f) for f in formats):
+        return None
+    from ._kernels import fast32, odd
+    from ._kernels._jit import bind
+
+    a = operands[0]
+    b = operands[1] if len(operands) > 1 else a
+    c = operands[2] if len(operands) > 2 else b
+    values = np.empty(a.size)
+    run = bind(odd.make_odd, number, int(mode is Rounding.TOWARD_NEGATIVE))
+    return values if run(a, b, c, values, fast32.PROBE) == 0 else None
+
+
+def _is_short(fmt: Format) -> bool:
+    """At most 26 significant bits, magnitudes within 2**-260 .. 2**260."""
+    known = fmt.__dict__.get("_short")
+    if known is None:
+        low, high = 2.0**-260, 2.0**260
+        ends = (abs(float(fmt.max)), abs(float(fmt.min)), float(fmt.smallest))
+        known = precision_of(fmt) <= 26 and all(e == 0 or low < e < high for e in ends)
+        fmt.__dict__["_short"] = known
+    return bool(known)
+
+
+def round_short(values: Array, fmt: Format, policy: Policy) -> Result | None:
+    """Round results to odd once into `fmt`, without flags; None where `fmt` is too precise."""
+    if precision_of(fmt) > 51 or fmt.bits > 32:
+        return None
+    codes = np.empty(values.size, fmt.code_dtype)
+    return Result(codes, codes[:0], encode_plan(fmt, policy, _F64).run(values, codes))

@@ -10,7 +10,19 @@ import numpy as np
 import numpy.typing as npt
 
 from .._array import Encoded
-from .._op_lowering import CHUNK, FLAG_BITS, check_operand, exact_result, operand_values, refuse, round_exact
+from .._op_lowering import (
+    CHUNK,
+    FLAG_BITS,
+    check_operand,
+    exact_result,
+    operand_values,
+    pair_lookup,
+    quick_bfloat16,
+    refuse,
+    round_exact,
+    round_short,
+    short_result,
+)
 from ..errors import ArgumentError, FormatMismatchError
 from ..formats.base import Format
 from ..formats.conversion import Policy
@@ -129,43 +141,109 @@ def operate(
     flat = [np.ascontiguousarray(c).reshape(-1) for c in codes]
     if out is not None and any(np.may_share_memory(out, c) for c in flat):
         flat = [c.copy() for c in flat]
-    bits = np.empty(shape, np.uint8)
-    _run(op, flat, [e.format for e in operands], target, policy, source, tininess, result.reshape(-1), bits.reshape(-1))
+    formats = [e.format for e in operands]
+    job = _Job(op, formats, target, policy, source, tininess)
+    bits = np.empty(shape, np.uint8) if flags else None
+    job.run(flat, result.reshape(-1), None if bits is None else bits.reshape(-1))
     e = Encoded._wrap(result, target)
-    return (e, Flags.of_bits(bits)) if flags else e
+    return (e, Flags.of_bits(bits)) if bits is not None else e
 
 
-def _run(
-    op: str,
-    codes: list[Array],
-    formats: list[Format],
-    target: Format,
-    policy: Policy,
-    source: RandomSource | None,
-    tininess: str,
-    result: Array,
-    bits: Array,
-) -> None:
-    step = CHUNK if source is None or isinstance(source, (HashRandom, PhiloxRandom)) else max(result.size, 1)
-    for at in range(0, result.size, step):
-        part = slice(at, at + step)
-        values = [operand_values(c[part], f) for c, f in zip(codes, formats, strict=True)]
-        exact = exact_result(op, values, policy.rounding)
-        special = exact.kinds.any()
-        signals = _special_flags(op, values, [c[part] for c in codes], formats, exact.kinds) if special else None
-        if special and isinstance(target, P3109Format) and signals is not None:
-            # P3109 v4.0 section 4.5: no exceptions, x / 0 is NaN.
-            exact.significands[(signals & np.uint8(8)) != 0] = np.uint64(0x7FF8 << 48)
-        found = round_exact(exact, target, policy, source, tininess, at)
-        if found.refused:
-            refuse(target, found.refused)
-        if isinstance(target, IntFormat) and signals is not None and (signals & np.uint8(8)).any():
-            raise ArgumentError(f"division by zero has no result in {target.name}; mask zero divisors first")
-        result[part] = found.codes
-        bits[part] = found.flags if signals is None else found.flags | signals
+@dataclass(frozen=True)
+class _Job:
+    """One operation on flat codes: by table, by a special kernel, or by the general path."""
+
+    op: str
+    formats: list[Format]
+    target: Format
+    policy: Policy
+    source: RandomSource | None
+    tininess: str
+
+    def run(self, codes: list[Array], result: Array, bits: Array | None) -> None:
+        """Write result codes, and flag bits if asked for."""
+        if self.source is None and bits is None:
+            quick = quick_bfloat16(self.op, self.formats, self.target, self.policy)
+            if quick is not None and quick(*codes, result):
+                return
+        tables = self.tables(result.size)
+        if tables is None:
+            if bits is not None or not self.compute_short(codes, result):
+                self.compute(codes, result, np.empty(result.size, np.uint8) if bits is None else bits)
+            return
+        pair_lookup(codes, self.formats, tables[0], result)
+        if bits is not None:
+            pair_lookup(codes, self.formats, tables[1], bits)
+
+    def tables(self, size: int) -> tuple[Array, Array] | None:
+        """Results and flags of all operands of at most 16 bits together, once enough has been asked for; or None."""
+        width = sum(f.bits for f in self.formats)
+        legal = all(f.code_count == 1 << f.bits for f in self.formats)
+        if self.source is not None or width > 16 or not legal or len(self.formats) > 2:
+            return None
+        if isinstance(self.target, IntFormat) and self.op in ("div", "rsqrt"):
+            return None  # a zero divisor is an error of the element that has it
+        cache: dict[Any, Any] = self.formats[0].__dict__.setdefault("_op_tables", {})
+        key = (self.op, self.formats[-1].name, self.target.name, self.policy, self.tininess)
+        found: Any = cache.get(key, 0)
+        if not isinstance(found, tuple):
+            if found + size < (1 << width) // 16:
+                cache[key] = found + size  # not worth a table yet
+                return None
+            found = self._tabulate(width)
+            if len(cache) >= 256:
+                cache.clear()
+            cache[key] = found
+        return found[0], found[1]
+
+    def _tabulate(self, width: int) -> tuple[Array, Array]:
+        codes, low = np.arange(1 << width), self.formats[-1].bits
+        parts = [codes] if len(self.formats) == 1 else [codes >> low, codes & ((1 << low) - 1)]
+        operands = [part.astype(f.code_dtype) for part, f in zip(parts, self.formats, strict=True)]
+        result, bits = np.empty(codes.size, self.target.code_dtype), np.empty(codes.size, np.uint8)
+        self.compute(operands, result, bits)
+        return result, bits
+
+    def compute_short(self, codes: list[Array], result: Array) -> bool:
+        """The path of short operands when nobody asks for flags; False where it does not apply."""
+        target, nan = self.target, isinstance(self.target, (P3109Format, IntFormat)) and self.op == "div"
+        if self.source is not None or nan:
+            return False
+        for at in range(0, result.size, CHUNK):
+            part = slice(at, at + CHUNK)
+            values = [operand_values(c[part], f) for c, f in zip(codes, self.formats, strict=True)]
+            odd = short_result(self.op, values, self.formats, self.policy.rounding)
+            found = None if odd is None else round_short(odd, target, self.policy)
+            if found is None:
+                return False
+            if found.refused:
+                refuse(target, found.refused)
+            result[part] = found.codes
+        return True
+
+    def compute(self, codes: list[Array], result: Array, bits: Array) -> None:
+        """The general path, in pieces."""
+        op, formats, target, source = self.op, self.formats, self.target, self.source
+        step = CHUNK if source is None or isinstance(source, (HashRandom, PhiloxRandom)) else max(result.size, 1)
+        for at in range(0, result.size, step):
+            part = slice(at, at + step)
+            values = [operand_values(c[part], f) for c, f in zip(codes, formats, strict=True)]
+            exact = exact_result(op, values, self.policy.rounding)
+            special = exact.kinds.any()
+            signals = _special_flags(op, values, [c[part] for c in codes], formats) if special else None
+            if special and isinstance(target, P3109Format) and signals is not None:
+                # P3109 v4.0 section 4.5: no exceptions, x / 0 is NaN.
+                exact.significands[(signals & np.uint8(8)) != 0] = np.uint64(0x7FF8 << 48)
+            if isinstance(target, IntFormat) and signals is not None and (signals & np.uint8(8)).any():
+                raise ArgumentError(f"division by zero has no result in {target.name}; mask zero divisors first")
+            found = round_exact(exact, target, self.policy, source, self.tininess, at)
+            if found.refused:
+                refuse(target, found.refused)
+            result[part] = found.codes
+            bits[part] = found.flags if signals is None else found.flags | signals
 
 
-def _special_flags(op: str, values: list[Array], codes: list[Array], formats: list[Format], kinds: Array) -> Array:
+def _special_flags(op: str, values: list[Array], codes: list[Array], formats: list[Format]) -> Array:
     """Divide by zero and invalid, of elements whose result is no ordinary number."""
     a = values[0]
     b = values[1] if len(values) > 1 else a
