@@ -157,11 +157,12 @@ class BlockFormat:
             raise ArgumentError(f"nonfinite='nan' needs a scale format with NaN, got {self.scale.name}; use 'raise'")
         if self.zero_point is not None:
             self._check_affine()
-        # A power of two adds no bit to a product.
-        scale_precision = precision_of(self.scale) if isinstance(self.scale, Format) else 24
-        total = precision_of(self.element) if not self.element.is_complex else 1
-        total += 0 if scale_precision == 1 else scale_precision
-        total += precision_of(self.tensor_scale) if self.tensor_scale else 0
+        precisions = [
+            1 if self.element.is_complex else precision_of(self.element),
+            precision_of(self.scale) if isinstance(self.scale, Format) else 24,
+            precision_of(self.tensor_scale) if self.tensor_scale else 1,
+        ]
+        total = sum(p for p in precisions if p > 1)  # a power of two adds no bit to a product
         if total > 53:
             raise ArgumentError(
                 f"element and scales of {self.element.name} * {self.scale.name} need {total} significand bits: more "
