@@ -21,7 +21,7 @@ from numpy.lib import format as npy_format
 from ..errors import ArgumentError, FileFormatError, NumfmtError
 from . import safetensors
 from .manifest import MEMBER, describe, rebuild
-from .npy import ARCHIVE_ERRORS, check_archive, read_header
+from .npy import ARCHIVE_ERRORS, BELIEVED_BYTES, BELIEVED_RATIO, check_archive, read_header
 from .replacing import replacing
 
 __all__ = ["load", "save"]
@@ -172,6 +172,9 @@ def _load_npz(path: Path, file: IO[bytes]) -> Any:
     with zipfile.ZipFile(file) as archive:
         check_archive(path, archive)
         members = {entry.filename: entry for entry in archive.infolist()}
+        claimed = sum(entry.file_size for entry in members.values())
+        if claimed > max(BELIEVED_BYTES, BELIEVED_RATIO * path.stat().st_size):
+            raise FileFormatError(f"claims {claimed:,} bytes in all: refused as a zip bomb; recompress it less, or not")
         if len(members) != len(archive.infolist()):
             raise FileFormatError("a member occurs twice")
         about = members.pop(MEMBER, None)

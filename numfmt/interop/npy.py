@@ -15,7 +15,7 @@ from numpy.lib import format as npy_format
 
 from ..errors import FileFormatError
 
-__all__ = ["ARCHIVE_ERRORS", "Header", "check_archive", "read_header"]
+__all__ = ["ARCHIVE_ERRORS", "BELIEVED_BYTES", "BELIEVED_RATIO", "Header", "check_archive", "read_header"]
 
 #: What `zipfile` raises on damaged archives.
 ARCHIVE_ERRORS = (
@@ -32,8 +32,8 @@ ARCHIVE_ERRORS = (
     OSError,
 )
 #: Deflate reaches about 1030 to 1 on constant data. Below this ratio, or this size, an entry is believed.
-_BELIEVED_RATIO = 200
-_BELIEVED_BYTES = 1 << 26
+BELIEVED_RATIO = 200
+BELIEVED_BYTES = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -91,10 +91,10 @@ def check_archive(path: Path, archive: zipfile.ZipFile) -> None:
         stored = entry.compress_type == zipfile.ZIP_STORED
         if stored and entry.file_size != entry.compress_size:
             raise FileFormatError(f"{what} is stored in {entry.compress_size:,} bytes but claims {entry.file_size:,}")
-        if entry.file_size > _BELIEVED_BYTES and entry.file_size > _BELIEVED_RATIO * max(entry.compress_size, 1):
+        if entry.file_size > BELIEVED_BYTES and entry.file_size > BELIEVED_RATIO * max(entry.compress_size, 1):
             raise FileFormatError(
                 f"{what} claims {entry.file_size:,} bytes from {entry.compress_size:,} compressed ones, more than "
-                f"{_BELIEVED_RATIO} to 1: refused as a zip bomb; save it uncompressed (numpy.savez) if it is real"
+                f"{BELIEVED_RATIO} to 1: refused as a zip bomb; save it uncompressed (numpy.savez) if it is real"
             )
     if compressed > path.stat().st_size:
         raise FileFormatError(f"{path.name}: entries overlap or lie outside the file: refused as a zip bomb")

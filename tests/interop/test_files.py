@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import doctest
 import io
 import json
 import os
@@ -17,12 +18,14 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import numfmt as nf
 from numfmt.errors import ArgumentError, DTypeError, FileFormatError, NumfmtError
+from numfmt.interop import DTYPES, LAYOUTS
 
 X = np.random.default_rng(30).standard_normal((4, 256)).astype(np.float32)
 KINDS = (".npz", ".safetensors")
@@ -337,6 +340,11 @@ BAD_ARCHIVES = {
                             zipfile.ZIP_DEFLATED),
         "refused as a zip bomb",
     ),
+    "many small bombs": (
+        lambda p: zip_bytes({**p[0], **{f"x{i}.npy": npy_header((40 << 20,)) + bytes(40 << 20) for i in range(2)}},
+                            zipfile.ZIP_DEFLATED),
+        "in all: refused as a zip bomb",
+    ),
     "manifest is no JSON": (lambda p: zip_bytes({**p[0], "numfmt.json": b"{"}), "manifest is damaged"),
     "deep manifest": (lambda p: zip_bytes({**p[0], "numfmt.json": b"[" * 200_000}), "manifest is damaged"),
     "not UTF-8": (lambda p: zip_bytes({**p[0], "numfmt.json": b"\xff"}), "not a usable .npz"),
@@ -488,6 +496,18 @@ def test_hostile_manifests(tmp_path, parts):
             except FileFormatError:
                 refusals += 1
     assert refusals > 200 and time.monotonic() - start < 30
+
+
+def test_the_page_says_what_is_true():
+    """Its examples run, and it names every layout, every dtype and every part of a file."""
+    page = Path(__file__).parents[2] / "docs" / "interchange.md"
+    failed, tried = doctest.testfile(
+        str(page), module_relative=False, optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+    )
+    assert tried > 5 and failed == 0
+    text = page.read_text()
+    names = [*LAYOUTS, "ggml_blocks", *(n for row in DTYPES for n in row if n and "int" not in n)]
+    assert [name for name in names if f"`{name}`" not in text] == []
 
 
 def test_one_error_class():

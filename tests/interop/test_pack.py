@@ -151,6 +151,16 @@ def test_torchao_mxfp4_bytes():
     assert np.array_equal(b.pack("fp4x2"), data.view(torch.uint8).numpy())
 
 
+@pytest.mark.conformance
+def test_bitsandbytes_nf4_bytes():
+    torch = pytest.importorskip("torch")
+    functional = pytest.importorskip("bitsandbytes.functional")
+    packed, state = functional.quantize_4bit(torch.from_numpy(X), blocksize=64, quant_type="nf4")
+    b = nf.encode(X, "nf4_b64")
+    assert np.array_equal(b.scales, state.absmax.numpy())
+    assert np.array_equal(b.pack("bitsandbytes").reshape(-1), packed.numpy().reshape(-1))
+
+
 # ---- refusals --------------------------------------------------------------------------------------------------------
 
 PACKED = nf.encode(X, "mxfp4").pack("fp4x2")
