@@ -5,6 +5,7 @@ possible, what the other library computes there. ``docs/blocks.md`` carries the 
 """
 
 import json
+import math
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -122,6 +123,14 @@ DEVIATIONS = {
     "bitsandbytes dynamic map": Deviation(
         BNB, "bnb_double", "quotients within 2^-16 of a midpoint", "the neighbouring level",
         "the CPU kernel looks thresholds up in a table of 2^16 steps",
+    ),
+    "bitsandbytes double quantization": Deviation(
+        BNB, "nf4_b64_dq, bnb_fp4_b64_dq", "quantized maxima", "level * scale and the sum with the mean each rounded",
+        "two binary32 operations; here the exact sum is rounded once",
+    ),
+    "bitsandbytes mean": Deviation(
+        BNB, "nf4_b64_dq, bnb_fp4_b64_dq", "the mean of the maxima", "may be an ulp off, and codes with it",
+        "torch.mean adds in binary32; here in 32 lanes of binary64",
     ),
     "bitsandbytes LLM.int8": Deviation(
         BNB, "int8_absmax", "x * ((1/a) * 127) that binary32 rounds across a tie",
@@ -316,6 +325,25 @@ def test_torchao_rceil_logarithm_is_met(torchao):
     assert (ours.scales.reshape(-1) == np.arange(8, 48) + 128).all()
     assert (scales == np.arange(8, 48) + 127).all(), "torchao does not deviate any more"
     assert (codes[:, 0] == 0x7E).all()
+
+
+@pytest.mark.parametrize("name", MX)
+def test_torchao_mx_other_paths(torchao, blocks, name):
+    torch, element = torchao.torch, torchao.elements[name]
+    # Decoding, and binary64 input, which never takes a kernel.
+    scales, codes = torchao.mx.to_mx(torch.from_numpy(blocks), element, 32)
+    values = torchao.mx.to_dtype(codes, scales, element, 32, torch.float32).numpy()
+    scales, codes = torchao.to_mx(blocks, name, "FLOOR")
+    assert same(nf.decode(nf.BlockEncoded(codes, scales[:, None], name)), values)
+    few = blocks[::4].astype(np.float64)
+    b, single = nf.encode(few, name, profile="torchao"), nf.encode(blocks[::4], name, profile="torchao")
+    assert b.same_bits(single)
+    # bfloat16: the cast of the input comes first, in both.
+    half = torch.from_numpy(blocks[: 8 * 1024]).to(torch.bfloat16)
+    half = half[torch.isfinite(half).all(1)].contiguous()
+    scales, codes = torchao.mx.to_mx(half, element, 32)
+    b = nf.encode(half.view(torch.uint16).numpy().view(pytest.importorskip("ml_dtypes").bfloat16), name)
+    assert same(b.scales.reshape(-1), scales.view(torch.uint8).numpy().reshape(-1))
 
 
 @shows("torchao infinity", "torchao NaN codes")
@@ -611,6 +639,32 @@ def test_bitsandbytes_double_quantization(bnb):
     near = np.abs(quotient[:, None] - midpoints).min(1) <= 2.0**-16
     assert np.array_equal(b.codes[~near], codes[~near])
     assert 10 < np.count_nonzero(b.codes != codes) < 0.01 * codes.size
+
+
+@shows("bitsandbytes double quantization", "bitsandbytes mean")
+@pytest.mark.parametrize("name, kind", [("nf4_b64", "nf4"), ("bnb_fp4_b64", "fp4")])
+def test_bitsandbytes_decode(bnb, name, kind):
+    rng = np.random.default_rng(0)
+    x = (rng.standard_normal((4096, 64)) * 2.0 ** rng.integers(-5, 5, (4096, 1))).astype(f32)
+    quantize, dequantize = bnb.functional.quantize_4bit, bnb.functional.dequantize_4bit
+    maxima, codes = bnb.quantize_4bit(x, kind)
+    packed, state = quantize(bnb.torch.from_numpy(x), blocksize=64, quant_type=kind)
+    assert same(nf.decode(nf.BlockEncoded(codes, maxima, name)) + f32(0), dequantize(packed, state).numpy() + f32(0))
+    packed, state = quantize(bnb.torch.from_numpy(x), blocksize=64, quant_type=kind, compress_statistics=True)
+    levels, outer = state.absmax.numpy(), state.state2.absmax.numpy()
+    offset = state.offset.numpy()
+    inner = nf.BlockEncoded(levels, outer, "bnb_double", offset=offset)
+    exact = nf.get("bnb_dynamic8").table[levels].reshape(-1, 256) * outer.astype(np.float64)[:, None]
+    assert same(np.asarray(inner), (exact + float(offset)).reshape(-1).astype(f32))
+    theirs = exact.reshape(-1).astype(f32) + offset
+    assert theirs.dtype == f32 and np.count_nonzero(theirs != np.asarray(inner)) > 100
+    values = dequantize(packed, state).numpy()
+    assert np.array_equal(nf.decode(nf.BlockEncoded(codes, theirs, name)), values)
+    # The mean: ours is the rounded exact one for these data, theirs may be ulps away.
+    ours = np.array([nf.encode(x[:n], f"{name}_dq").scales.offset for n in range(256, 4097, 256)])
+    exact = np.array([math.fsum(maxima[:n].tolist()) / n for n in range(256, 4097, 256)]).astype(f32)
+    means = np.array([bnb.torch.from_numpy(maxima[:n]).mean().item() for n in range(256, 4097, 256)], f32)
+    assert same(ours, exact) and (means != exact).any() and (np.abs(means - exact) <= 4 * np.spacing(exact)).all()
 
 
 @shows("bitsandbytes LLM.int8")
