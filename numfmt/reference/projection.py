@@ -1,6 +1,7 @@
 """From an exact result to a code: one rounding, then the overflow policy, with the exceptions of IEEE 754.
 
-Inexact, underflow, overflow, divide by zero and invalid are those of IEEE 754-2019 section 7. Flags for formats that IEEE 754 does not know follow the same definitions:
+Inexact, underflow, overflow, divide by zero and invalid are those of IEEE 754-2019 section 7. For formats that IEEE 754
+does not know they follow the same definitions:
 
 * inexact: the delivered value is not the exact one (always so when overflow is raised);
 * overflow: the magnitude, rounded with unbounded exponent, exceeds the largest value; in formats that take their
