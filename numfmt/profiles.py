@@ -215,6 +215,11 @@ _PROFILES = {
             ),
         ),
         Profile(
+            "transformer_engine",
+            "NVIDIA TransformerEngine common/util/ptx.cuh: float_to_e8m0(amax * max_norm_rcp), MXFP8 (read, not run)",
+            blocks=(BlockRule("mxfp8_e4m3 mxfp8_e5m2", _RNE, _SAT, changes=(("rule", "rceil_reciprocal"),)),),
+        ),
+        Profile(
             "microxcaling",
             "microxcaling mx/mx_ops.py _quantize_mx, its default round='nearest' (halves away from zero)",
             blocks=(BlockRule(_MXFP + " mxint8 mxint4", _RNA, _SAT, changes=(("rule", "floor"),)),),

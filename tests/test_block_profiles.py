@@ -135,3 +135,21 @@ def test_values_reach_the_asked_dtype_without_another_rounding():
     assert (np.asarray(b, np.float64) == 2.0**128).all()
     with pytest.raises(nf.errors.RangeError, match="float64"):
         np.asarray(b)
+
+
+@pytest.mark.parametrize("name, largest", [("mxfp8_e4m3", 448), ("mxfp8_e5m2", 57344)])
+def test_transformer_engine_scales(name, largest):
+    # float_to_e8m0 of TransformerEngine's ptx.cuh in integers: the exponent field, rounded up unless the fraction is 0;
+    # of the subnormals only those above 2**-127 go up.
+    rng = np.random.default_rng(2)
+    patterns = rng.integers(0, 0x7F800000, 20000, dtype=np.uint32).view(f32)
+    tops = (f32(largest) * 2.0 ** np.arange(-100, 100)).astype(f32)
+    amax = np.concatenate([patterns, tops, np.nextafter(tops, f32(0)), np.nextafter(tops, f32(np.inf)), [f32(0)]])
+    value = (amax * (f32(1) / f32(largest))).view(np.uint32)
+    exponent, fraction = value >> 23, value & 0x7FFFFF
+    up = (fraction > 0) & (exponent != 0xFE) & ~((exponent == 0) & (fraction <= 0x400000))
+    x = np.zeros((len(amax), 32), f32)
+    x[:, 7] = -amax
+    b = nf.encode(x, name, profile="transformer_engine")
+    assert np.array_equal(b.scales.reshape(-1), exponent + up)
+    assert np.array_equal(nf.encode(x.astype(np.float64), name, profile="transformer_engine").scales, b.scales)
