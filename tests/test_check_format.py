@@ -15,7 +15,8 @@ from numfmt.testing.deterministic import check_roundings
 from numfmt.testing.harness import DETERMINISTIC, Harness
 from numfmt.testing.line import number_line
 
-NAMES = nf.names()
+NAMES = nf.names(kind="scalar")
+BLOCK_NAMES = nf.names(kind="block")
 #: Values per format in the quick suite; 646 formats have to fit in two minutes.
 QUICK_SAMPLES = 300
 
@@ -38,6 +39,13 @@ def reports(request: pytest.FixtureRequest) -> Iterator[list[CheckReport]]:
 def test_every_registered_format(name: str, reports: list[CheckReport]) -> None:
     report = check_format(name, samples=QUICK_SAMPLES)
     assert report.format == name and report.exhaustive == (nf.get(name).bits <= 8)
+    reports.append(report)
+
+
+@pytest.mark.parametrize("name", BLOCK_NAMES)
+def test_every_registered_block_format(name: str, reports: list[CheckReport]) -> None:
+    report = check_format(name)
+    assert report.format == name and (report.total > 1000 or "decode-only" in str(report))
     reports.append(report)
 
 
@@ -133,6 +141,49 @@ class Triangular(nf.Format):
 def test_a_format_of_ones_own() -> None:
     report = check_format(Triangular())
     assert report.exhaustive and "name round trip (not registered)" in report.skipped
+
+
+class Unwitnessed(nf.BlockFormat):
+    """A class of block formats that nobody has written an oracle for."""
+
+
+def test_a_class_of_block_formats_without_an_oracle_fails_by_name() -> None:
+    with pytest.raises(nf.errors.ArgumentError, match=r"Unwitnessed has no oracle.*register_oracle"):
+        check_format(Unwitnessed("fp4_e2m1", "ufp8_e8m0", 32))
+
+
+@pytest.mark.parametrize(
+    "fmt",
+    [
+        nf.BlockFormat("posit8_2", "bfloat16", 8),
+        nf.BlockFormat("int4", "ufp8_e8m0", (2, 4), "rceil", axis=(0, 1)),
+        nf.BlockFormat("fp6_e3m2", "binary32", None, axis=0),
+        nf.BlockFormat("int4", "fp8_e4m3fn", 1, tensor_scale="bfloat16", full_range=True),
+        nf.BlockFormat(
+            "fp4_e2m1", "fp8_e4m3fn", 16, tensor_scale="binary32", quotient="two_step_reciprocal", min_scale=2**-6
+        ),
+    ],
+    ids=str,
+)
+def test_block_formats_of_ones_own(fmt: nf.BlockFormat) -> None:
+    check_format(fmt)
+
+
+@pytest.mark.parametrize(
+    "name, change",
+    [
+        ("mxfp4", {"scale_rule": "rceil"}),
+        ("mxfp4", {"rounding": nf.Rounding.NEAREST_AWAY}),
+        ("nvfp4", {"tensor_scale": 1.0}),
+        ("int4_g32", {"scale_rule": "absmax_119"}),
+        ("mxint8", {"nonfinite": "raise"}),
+    ],
+)
+def test_a_library_with_another_block_rule_is_found(name: str, change: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = nf.encode
+    monkeypatch.setattr(nf, "encode", lambda x, fmt, **options: right(x, fmt, **(change | options)))
+    with pytest.raises(AssertionError, match=name):
+        check_format(name)
 
 
 def test_a_user_codebook_on_one_side_of_zero() -> None:

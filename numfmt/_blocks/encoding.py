@@ -167,6 +167,7 @@ def _encode_affine(x: Array, kept: Array, encoder: ElementEncoder, random: Array
     scales = encode_values(span, fmt.scale)
     values = decode_codes(scales, fmt.scale)
     safe = np.where(values == 0, 1.0, values)
+    low = np.where(values == 0, 0.0, low)  # a scale of zero has the zero point low_code
     # An even low_code leaves the parity that decides ties to the quotient, which then loses no bit.
     odd = low_code & 1
     zeros = np.clip(np.rint(odd - exact_quotient(low, safe)) + (low_code - odd), low_code, high_code)
