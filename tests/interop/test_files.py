@@ -325,7 +325,7 @@ BAD_ARCHIVES = {
     "pickled member": (lambda p: zip_bytes({**p[0], "b.codes.npy": npy_bytes(np.array([None]))}), "Python objects"),
     "pickle": (lambda p: zip_bytes({**p[0], "b.codes.npy": pickle.dumps([1])}), "looks like a pickle"),
     "no manifest": (lambda p: zip_bytes({"b.npy": npy_bytes(X)}), "not written by numfmt.save"),
-    "missing array": (lambda p: zip_bytes({k: v for k, v in p[0].items() if k != "b.scales.npy"}), "'b.scales' is mis"),
+    "missing array": (lambda p: zip_bytes({k: v for k, v in p[0].items() if k != "b.scales.npy"}), "'b.scales' is"),
     "one array more": (lambda p: zip_bytes({**p[0], "x.npy": npy_bytes(X)}), "does not know: \\['x'\\]"),
     "no array": (lambda p: zip_bytes({**p[0], "readme.txt": b""}), "no arrays: \\['readme.txt'\\]"),
     "wrong dtype": (lambda p: zip_bytes({**p[0], "b.codes.npy": npy_bytes(X)}), "float32 .*manifest says uint8"),
