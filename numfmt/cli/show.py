@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ..display import code_text, number_text, value_text
-from ..formats import scalar as get
+from ..formats import get
+from ..formats.block import BlockFormat
 from .explain import Explanation, explain
 from .facts import facts_of, print_facts
 from .numbers import parse_value
@@ -25,8 +26,11 @@ from .options import (
     RandomOption,
     RoundingOption,
     Rules,
+    ScaleRuleOption,
+    block_rules,
 )
 from .output import bits_cell, console, fits, new_table, print_json, short
+from .show_block import show_block
 
 __all__ = ["show"]
 
@@ -88,11 +92,19 @@ def show(
     nan: NanOption = None,
     profile: ProfileOption = None,
     random: RandomOption = None,
+    rule: ScaleRuleOption = None,
     json: JsonFlag = False,
 ) -> None:
-    """Show a format's facts and defaults; with numbers or codes, their bits, neighbours, error and rounding."""
+    """Show a format's facts and defaults; with numbers or codes, their bits, neighbours, error and rounding.
+
+    Numbers given to a block format are one block: its scale, and each element's code, value and error.
+    """
     fmt = get(fmt_name)
     rules = Rules(rounding, overflow, nan, profile, random)
+    blocks = block_rules(fmt, rules, None, False, rule, None)
+    if isinstance(fmt, BlockFormat):
+        show_block(fmt, value or [], blocks, json)
+        return
     if not fmt.is_complex:
         rules.resolved(fmt)
     explanations = [explain(fmt, parse_value(text, fmt), rules) for text in value or []]

@@ -32,7 +32,7 @@ def test_list_json_holds_every_format(run_json):
 def test_list_groups_families_and_cuts_the_large_ones(run):
     text = run("list").stdout
     assert text.index("Floating point, more than 8 bits") < text.index("Posits") < text.index("IEEE P3109 draft")
-    assert len(text.splitlines()) < 160 and "more: numfmt list 'p3109*'" in text
+    assert len(text.split("block format")[0].splitlines()) < 160 and "more: numfmt list 'p3109*'" in text
     assert all(f"p3109_k{k}p1ue" in run("list", "p3109*").stdout for k in range(3, 16))
 
 
@@ -42,7 +42,7 @@ def test_list_keeps_within_the_terminal(run, columns):
 
 
 def test_list_finds_aliases_and_names_of_the_grammar(run_json):
-    assert [e["name"] for e in run_json("list", "bf*", "--json")] == ["bfloat16"]
+    assert [e["name"] for e in run_json("list", "bf16*", "--json")] == ["bfloat16"]
     assert [e["name"] for e in run_json("list", "fp12_e5m6", "--json")] == ["fp12_e5m6"]
 
 
@@ -54,7 +54,9 @@ def test_list_of_nothing_says_so(run):
 # ---- show ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", nf.names("fp*") + nf.names("posit*") + nf.names("takum*") + ["lns8_4", "nf4", "hif8"])
+@pytest.mark.parametrize(
+    "name", nf.names("fp*", kind="scalar") + nf.names("posit*") + nf.names("takum*") + ["lns8_4", "nf4", "hif8"]
+)
 def test_show_prints_facts_and_defaults(run, name):
     result = run("show", name)
     assert result.exit_code == 0
