@@ -146,14 +146,17 @@ def test_quotients(name, quotient):
 
 
 def test_quotients_differ_where_they_should():
-    """Binary32 quotients put some elements onto or across a tie; they stay rare."""
-    x = rng().normal(size=(4000, 32)).astype(np.float32)
-    codes = {
-        q: nf.encode(x, nf.BlockFormat("int8", "binary32", 32, quotient=q)).codes
-        for q in ("exact", "divide", "reciprocal")
-    }
-    for how in ("divide", "reciprocal"):
-        assert 0 < np.count_nonzero(codes[how] != codes["exact"]) < 20
+    """x beside a tie of x / scale: the binary32 quotient is the tie itself, the exact one is not."""
+    scales = rng().uniform(1, 2, (200, 1)).astype(np.float32)
+    x = (scales.astype(np.float64) * (np.arange(32) + 0.5)).astype(np.float32)
+    codes = {}
+    for how in ("exact", "divide", "reciprocal"):
+        fmt = nf.BlockFormat("int8", "binary32", 32, quotient=how)
+        codes[how] = nf.encode(x, fmt, scales=scales).codes
+        for row, scale, got in zip(x, scales.view(np.uint32).reshape(-1), codes[how], strict=True):
+            wanted = reference.encode_block(row.tolist(), fmt, scale_code=int(scale))
+            assert list(wanted.element_codes) == got.tolist()
+    assert (codes["divide"] != codes["exact"]).mean() > 0.1 and (codes["reciprocal"] != codes["divide"]).any()
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, ml_dtypes.bfloat16, np.int8, np.int64, bool])
@@ -262,7 +265,7 @@ def test_power_of_two_scales_are_idempotent(name, rule):
 
 
 def test_subnormal_scales_are_not_idempotent():
-    """3.2 / 6 units of 2**-9, the smallest E4M3 scale, round to one unit; what is left, 3 / 6, is a tie and goes to 0."""
+    """3.2 / 6 units of 2**-9, the smallest E4M3 scale, round to one; what is left, 3 / 6, is a tie and goes to 0."""
     block = np.zeros(16, np.float32)
     block[0] = 3.2 * 2.0**-9
     y = nf.quantize(block, "nvfp4_single")
