@@ -357,6 +357,7 @@ X = np.ones((2, 32), np.float32)
         (lambda: nf.BlockFormat("fp4_e2m1", "ufp8_e8m0", 0), "block must be a positive int"),
         (lambda: nf.BlockFormat("fp4_e2m1", "binary32", 32, "floor"), "powers of two"),
         (lambda: nf.BlockFormat("uint8", "binary32", 32, "absmax_full"), "two's complement"),
+        (lambda: nf.BlockFormat("nf4", "ufp8_e8m0", 32, "signed_absmax"), "needs a scale format with a sign"),
         (lambda: nf.BlockFormat("int4", "uint8", 32, nonfinite="nan"), "needs a scale format with NaN"),
         (lambda: nf.BlockFormat("int4", "binary32", 32, "minmax", zero_point="uint8"), "holds every code of int4"),
         (lambda: nf.BlockFormat("int8_f6", "binary32", 32, "minmax", zero_point="int8_f6"), "no fraction bits"),

@@ -153,6 +153,8 @@ class BlockFormat:
             raise ArgumentError(f"rule 'minmax' and zero_point go together, got {rule.name!r} and {self.zero_point}")
         if rule.name == "absmax_full" and not _is_plain_integer(self.element, signed=True):
             raise ArgumentError(f"rule 'absmax_full' needs a two's complement integer element, got {self.element.name}")
+        if rule.name == "signed_absmax" and isinstance(self.scale, Format) and not self.scale.is_signed:
+            raise ArgumentError(f"rule 'signed_absmax' needs a scale format with a sign, got {self.scale.name}")
         if self.nonfinite == "nan" and not getattr(self.scale, "has_nan", False):
             raise ArgumentError(f"nonfinite='nan' needs a scale format with NaN, got {self.scale.name}; use 'raise'")
         if self.zero_point is not None:
