@@ -20,13 +20,15 @@ from .._lowering import encode_plan
 from ..formats.base import Format
 from ..formats.conversion import Conversion, Policy, conversion
 from ..formats.exponent import ExponentFormat
-from ..formats.floating import MinifloatBase
+from ..formats.codebook import CodebookFormat
+from ..formats.floating import MinifloatBase, P3109Format
 from ..formats.hif8 import HiFloat8Format
 from ..formats.integer import IntFormat
+from ..formats.lns import LnsFormat
 from ..formats.posit import PositFormat
 from ..formats.real import Exponential, Real, approximation, compare
 from ..formats.tables import encode_scalars, encode_steps, has_steps
-from ..formats.takum import TakumFormat
+from ..formats.takum import TakumFormat, TakumLogFormat
 from ..formats.unpacked import Kind
 from ._elementary import Event, Leading, closed_form, leading_of_fraction, refined
 from ._function_tables import FunctionTable, function_table, operand
@@ -36,6 +38,7 @@ __all__ = ["Flagged", "flag_tables", "rounded_codes"]
 Array = npt.NDArray[Any]
 #: Values and breakpoints are dyadic with at most 52 bits.
 _DYADIC = (MinifloatBase, PositFormat, TakumFormat, IntFormat, HiFloat8Format, ExponentFormat)
+_NO_POLES = (PositFormat, TakumFormat, TakumLogFormat, LnsFormat)
 _MOST_BITS = 1 << 15
 
 
@@ -55,11 +58,12 @@ def rounded_codes(name: str, source: Format, fmt: Format, policy: Policy) -> Arr
     table, conv = function_table(name, source), conversion(fmt, policy)
     specials = conv.specials
     codes = np.full(source.code_count, specials.nan_pos, np.int64)
+    pole = table.event == Event.DIVIDE_BY_ZERO
     for kind, positive, negative in (
         (Kind.ZERO, specials.zero_pos, specials.zero_neg),
         (Kind.INFINITY, specials.inf_pos, specials.inf_neg),
     ):
-        at = table.kind == kind
+        at = (table.kind == kind) & ~(pole & _pole_is_nan(name, fmt))
         codes[at] = np.where(table.sign[at] == 1, negative, positive)
     at = np.flatnonzero(table.kind == Kind.FINITE)
     codes[at] = _round_finite(name, source, table, at, conv)
@@ -67,6 +71,12 @@ def rounded_codes(name: str, source: Format, fmt: Format, policy: Policy) -> Arr
     padded[: codes.size] = codes
     padded.setflags(write=False)
     return padded
+
+
+def _pole_is_nan(name: str, fmt: Format) -> bool:
+    """An exact infinity of a finite operand is NaR in posits (POSIT22) and takums, NaN in LNS, and in P3109 for rsqrt
+    (RSqrt(x) = NaN for x <= 0, as Recip(0) = NaN) but not for the logarithms (Log(0) = -Inf)."""
+    return isinstance(fmt, _NO_POLES) or (name == "rsqrt" and isinstance(fmt, P3109Format))
 
 
 def _round_finite(name: str, source: Format, table: FunctionTable, at: Array, conv: Conversion) -> Array:
@@ -170,7 +180,14 @@ def flag_tables(name: str, source: Format, fmt: Format, policy: Policy, tininess
     size, count = codes.size, source.code_count
     flags = Flagged(*(np.zeros(size, bool) for _ in range(5)))
     flags.divide_by_zero[:count] = table.event == Event.DIVIDE_BY_ZERO
-    flags.invalid[:count] = table.event == Event.INVALID
+    # Also what the format cannot hold: a NaN without a code, an infinity that is no result of a pole.
+    infinite = codes[:count] != np.array([-3 if c is None else c for c in fmt.infinity_codes])[table.sign]
+    unheld = (table.kind == Kind.INFINITY) & infinite & (table.event == Event.NONE)
+    flags.invalid[:count] = (table.event == Event.INVALID) | unheld
+    if not fmt.has_nan:
+        flags.invalid[:count] |= table.kind == Kind.NAN
+    zero_codes = [c for c in fmt.zero_codes if c is not None]
+    flags.inexact[:count] = (table.kind == Kind.ZERO) & ~np.isin(codes[:count], zero_codes)
     finite = table.kind == Kind.FINITE
     at = np.flatnonzero(finite)
     flags.overflow[at] = _overflows(table, at, fmt, policy)
@@ -256,9 +273,12 @@ def _is_tiny(table: FunctionTable, at: Array, fmt: Format, policy: Policy, tinin
 
 
 def _smallest_normal(fmt: Format) -> Fraction | None:
+    """None for integers and codebooks, which never underflow."""
+    if isinstance(fmt, (IntFormat, CodebookFormat)):
+        return None
+    if isinstance(fmt, MinifloatBase):
+        return Fraction(2) ** (1 - fmt.bias)
     try:
-        if isinstance(fmt, MinifloatBase):
-            return Fraction(fmt.smallest_normal)
         return abs(approximation(fmt.real_of(fmt.smallest_code)))
     except ValueError:
         return None

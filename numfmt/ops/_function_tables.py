@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..formats.base import Format
-from ..formats.floating import FloatFormat, P3109Format, Specials
+from ..formats.floating import FloatFormat, Specials
 from ..formats.real import Exponential
 from ..formats.unpacked import Kind, Unpacked
 from ._elementary import Event, Result, evaluate
@@ -77,9 +77,6 @@ def make_table(name: str, fmt: Format) -> FunctionTable:
         if isinstance(x, Unpacked):
             if x.kind is Kind.NAN and _is_signaling(fmt, code):
                 result = result._replace(event=Event.INVALID)
-            elif x.kind is Kind.ZERO and name == "rsqrt" and isinstance(fmt, P3109Format):
-                # P3109: RSqrt(x) = NaN for x <= 0, as Recip(0) = NaN; its zero has no sign to choose an infinity by.
-                result = Result(Kind.NAN, 0, None, Event.DIVIDE_BY_ZERO)
         _store(columns, code, result)
     return FunctionTable(**columns)
 

@@ -19,16 +19,14 @@ from .._block_array import BlockEncoded
 from ..errors import ArgumentError, FormatMismatchError
 from ..formats.base import TABLE_BITS, Format
 from ..formats.conversion import Policy, refuse
-from ..formats.floating import P3109Format
-from ..formats.integer import IntFormat
 from ..formats.registry import scalar
 from ..rounding import NaNRule, Overflow, Rounding
 from ._elementary import NAMES
 from ._function_rounding import flag_tables, rounded_codes
 from ._function_tables import cache_directory
+from .flags import Flags, arithmetic_overflow
 
 __all__ = [
-    "FunctionFlags",
     "cache_directory",
     "cbrt",
     "cos",
@@ -52,16 +50,6 @@ __all__ = [
 
 Array = npt.NDArray[Any]
 RESULT_BITS = 32
-
-
-class FunctionFlags(NamedTuple):
-    """IEEE 754-2019 section 7 exceptions of each element, boolean arrays of the operand's shape."""
-
-    inexact: Array
-    underflow: Array
-    overflow: Array
-    divide_by_zero: Array
-    invalid: Array
 
 
 class Function(Protocol):
@@ -171,7 +159,7 @@ _DOC = '''{definition}; the exact value rounded once.
 
     Returns
     -------
-    Encoded; with `flags`, also FunctionFlags
+    Encoded; with `flags`, also Flags
 
     Raises
     ------
@@ -216,14 +204,6 @@ def _result_format(fmt: Any, source: Format) -> Format:
     return result
 
 
-def _default_overflow(fmt: Format) -> Overflow:
-    """The non-saturating rule of the format; formats that have nothing beyond their largest value saturate."""
-    if isinstance(fmt, P3109Format):
-        return Overflow.SAT_NONE
-    saturates = isinstance(fmt, IntFormat) or not fmt.has_nan
-    return Overflow.SATURATE if saturates else Overflow.NONSATURATING
-
-
 @lru_cache(maxsize=1024)
 def _policy(fmt: Format, rounding: Any, overflow: Any, nan: Any) -> Policy:
     mode = fmt.default_rounding if rounding is None else Rounding.parse(rounding)
@@ -232,7 +212,7 @@ def _policy(fmt: Format, rounding: Any, overflow: Any, nan: Any) -> Policy:
             f"rounding must be deterministic for tabulated functions, got {mode.name.lower()}; for a random rounding "
             "take a wider result format and numfmt.cast it with random="
         )
-    over = _default_overflow(fmt) if overflow is None else Overflow.parse(overflow)
+    over = arithmetic_overflow(fmt) if overflow is None else Overflow.parse(overflow)
     if over is Overflow.WRAP:
         raise ArgumentError("overflow=wrap is for integer arithmetic, not for real functions; use saturate")
     return Policy(mode, over, fmt.default_nan if nan is None else NaNRule.parse(nan))
@@ -273,7 +253,7 @@ def _apply(
     if not flags:
         return y
     raised = flag_tables(name, source.format, result, policy, tininess)
-    return y, FunctionFlags(*(np.take(flag, codes, mode="clip") for flag in raised))
+    return y, Flags(*(np.take(flag, codes, mode="clip") for flag in raised))
 
 
 def _hashable_policy(fmt: Format, rounding: Any, overflow: Any, nan: Any) -> Policy:
