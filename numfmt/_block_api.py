@@ -16,7 +16,7 @@ from ._blocks.scales import decode_codes, encode_values, tensor_scale_of
 from ._input import Reals, real_input
 from .errors import ArgumentError, DTypeError, FormatMismatchError, NaNError
 from .formats.base import Format
-from .formats.block import BlockFormat
+from .formats.block import BlockFormat, precision_of
 from .formats.random import RandomSource, random_integers
 from .formats.registry import scalar
 from .profiles import resolve_block
@@ -191,16 +191,19 @@ def _wrap(call: BlockCall, blocks: Blocks, offset: Any) -> BlockEncoded:
     scales = blocking.join_scales(native_scales(np.ascontiguousarray(blocks.scales), fmt.scale))
     zeros = None if blocks.zero_points is None else blocking.join_scales(blocks.zero_points)
     sides = {name: blocking.join_scales(side) for name, side in blocks.sides.items()}
-    return BlockEncoded(
-        blocking.join(blocks.codes),
-        scales,
-        fmt,
-        axis=call.axis,
-        shape=call.x.shape,
-        tensor_scale=call.tensor_scale if fmt.tensor_scale else None,
-        zero_points=zeros,
-        offset=offset,
-        sides=sides,
+    return cast(
+        BlockEncoded,
+        BlockEncoded._trusted(
+            blocking,
+            blocking.join(blocks.codes),
+            scales,
+            fmt,
+            call.axis,
+            tensor_scale=call.tensor_scale if fmt.tensor_scale else None,
+            zero_points=zeros,
+            offset=offset,
+            sides=sides,
+        ),
     )
 
 
@@ -272,7 +275,11 @@ def quantize_block(x: Any, fmt: BlockFormat, options: dict[str, Any], out: Array
     values = np.empty(reals.array.shape, work) if out is None or extension else out
     if values.shape != reals.array.shape or values.dtype != work or not values.flags.c_contiguous:
         raise ArgumentError(f"out must be a C-contiguous {work} array of shape {reals.array.shape}")
-    if not _quantize_fast(reals.array, fmt, options, values):
+    # Binary32 holds the values of narrow elements under powers of two; others would be rounded twice on their way.
+    twice = extension and not (fmt.power_of_two_scale and precision_of(fmt.element) <= 16)
+    if twice:
+        values = _odd_binary32(decode_block(encode_block(reals.array, fmt, options), np.float64))
+    elif not _quantize_fast(reals.array, fmt, options, values):
         b = encode_block(reals.array, fmt, options)
         decode_block(b, work, values)
     if extension:
@@ -288,6 +295,16 @@ def _quantize_complex(x: Any, fmt: BlockFormat, options: dict[str, Any], out: Ar
     array = np.asarray(x)
     dtype = np.dtype(np.complex128 if array.dtype == np.complex128 else np.complex64)
     return decode_block(encode_block(x, fmt, options), dtype, out), Reals(array, {}, dtype)
+
+
+def _odd_binary32(exact: Array) -> Array:
+    """Binary64 numbers rounded to odd in binary32: rounding to a narrower format then gives what one rounding gives."""
+    with np.errstate(over="ignore"):
+        nearest = exact.astype(np.float32)
+    back = nearest.astype(np.float64)
+    bits = nearest.view(np.int32) - (np.abs(back) > np.abs(exact))
+    odd = np.where(back == exact, bits, bits | 1)
+    return np.asarray(np.where(np.isfinite(exact), odd, nearest.view(np.int32)).astype(np.int32).view(np.float32))
 
 
 def _quantize_fast(x: Array, fmt: BlockFormat, options: dict[str, Any], values: Array) -> bool:

@@ -179,6 +179,23 @@ def test_input_dtypes(name, dtype):
     assert [float(v) for v in y.reshape(-1)] == [rounded(v, names[kind.name]) for v in wanted.values]
 
 
+def test_bfloat16_results_are_rounded_once():
+    """The scales 9/8 and T * 2**-23 with 9 T = 2**19 + 1 modulo 2**20: just above a tie of bfloat16, which binary32
+    moves onto the tie.
+    """
+    odd = (2**19 + 1) * pow(9, -1, 2**20) % 2**20
+    checked = 0
+    for high in range(8, 16):
+        t = np.float32((high * 2**20 + odd) * 2.0**-23)
+        x = np.zeros(16, ml_dtypes.bfloat16)
+        x[0], x[1] = 6 * 1.125 * t, 1.125 * t
+        b = nf.encode(x, "nvfp4", tensor_scale=t)
+        exact = [Fraction(float(v)) for v in nf.decode(b, dtype=np.float64)]
+        assert [float(v) for v in nf.quantize(x, "nvfp4", tensor_scale=t)] == [rounded(v, "bfloat16") for v in exact]
+        checked += rounded(rounded(exact[1], "binary32"), "bfloat16") != rounded(exact[1], "bfloat16")
+    assert checked
+
+
 @pytest.mark.parametrize("name", ["mxfp4", "nvfp4", "int4_g32", "uint4_g32"])
 def test_stochastic_rounding_is_keyed_by_the_flat_index(name):
     x = rng().normal(size=(6, 64)).astype(np.float32)

@@ -70,13 +70,15 @@ _RULES = {
         ScaleRule(
             "rceil_division",
             "exponent",
-            "rceil of a / F rounded to binary32 first",
+            "rceil of a / F rounded to binary32 first; for MX elements it differs from rceil only where a / F is the "
+            "binary32 quotient just above 2**-127, and never for int8_f6",
             "torchao RCEIL as written, with an exact ceiling",
         ),
         ScaleRule(
             "rceil_reciprocal",
             "exponent",
-            "rceil of a * (1/F), reciprocal and product rounded to binary32",
+            "rceil of a * (1/F), reciprocal and product rounded to binary32; for the MX elements it differs as "
+            "rceil_division does, and for int8_f6 at the significand 1.984375 + 2**-23, where it is one too small",
             "NVIDIA TransformerEngine (reciprocal of the format's maximum)",
         ),
         ScaleRule("nearest", "exponent", "a / F rounded to the nearest power of two, ties up", "MLX before mlx#4353"),
