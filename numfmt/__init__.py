@@ -40,6 +40,8 @@ if TYPE_CHECKING:
         scale_rules,
     )
     from .interop import load, save, swizzle, unpack, unswizzle
+    from .ops.fused import fused_dot, fused_sum
+    from .ops.quire import Quire
     from .profiles import Difference, Profile, Rule, compare_profiles, profile_names
     from .rounding import HashRandom, NaNRule, Overflow, PhiloxRandom, RandomBits, Rounding
 
@@ -68,6 +70,7 @@ __all__ = [
     "PhiloxRandom",
     "PositFormat",
     "Profile",
+    "Quire",
     "RandomBits",
     "Rounding",
     "Rule",
@@ -85,6 +88,8 @@ __all__ = [
     "errors",
     "finfo",
     "formats",
+    "fused_dot",
+    "fused_sum",
     "get",
     "interop",
     "load",
@@ -113,6 +118,8 @@ _HOME = {
     "IntFormat Kind LnsFormat P3109Format PositFormat ScaleRule Specials TakumFormat TakumLogFormat Unpacked get names "
     "register scale_rules",
     "interop": "load save swizzle unpack unswizzle",
+    "ops.fused": "fused_dot fused_sum",
+    "ops.quire": "Quire",
     "profiles": "Difference Profile Rule compare_profiles profile_names",
     "rounding": "HashRandom NaNRule Overflow PhiloxRandom RandomBits Rounding",
 }

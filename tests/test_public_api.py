@@ -11,12 +11,15 @@ import numfmt as nf
 
 RULES = "rounding=None, overflow=None, nan=None, profile=None, random=None"
 BLOCKS = "axis='default', pad=False, scale_rule=None, nonfinite=None, scales=None, tensor_scale=None"
+FUSED = "fmt=None, axis=-1, rounding=None, overflow=None, random=None, width=None"
 SIGNATURES = {
     "cast": f"e, fmt, *, {RULES}, out=None, report=False",
     "compare_profiles": "fmt, p, q",
     "decode": "e, fmt=None, *, dtype=None, out=None",
     "encode": f"x, fmt, *, {RULES}, {BLOCKS}, out=None, report=False",
     "finfo": "fmt",
+    "fused_dot": f"a, b, *, {FUSED}",
+    "fused_sum": f"a, *, {FUSED}",
     "get": "name",
     "load": "path",
     "names": "pattern='*', *, kind=None",

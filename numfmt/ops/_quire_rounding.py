@@ -1,0 +1,82 @@
+"""From exact sums to codes: one rounding, by the kernels where binary64 rounded to odd decides it, else on integers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .._op_lowering import holds_results, refuse, round_exact
+from .._quire_lowering import PLUS, Sums, exact_of
+from ..errors import ArgumentError
+from ..formats.base import Format
+from ..formats.conversion import Policy, conversion
+from ..formats.random import RandomSource, parse_random, random_integers
+from ..formats.unpacked import Unpacked
+from ..rounding import Overflow, RandomBits, Rounding
+from .flags import arithmetic_overflow
+
+__all__ = ["parsed_rules", "round_sums", "whole_numbers"]
+
+Array = npt.NDArray[Any]
+
+
+def parsed_rules(fmt: Format, rounding: Any, overflow: Any, random: Any) -> tuple[Policy, RandomSource | None]:
+    """What decides the bits of a result in `fmt`: the policy, and random bits where the rounding is stochastic."""
+    policy = Policy(
+        fmt.default_rounding if rounding is None else Rounding.parse(rounding),
+        arithmetic_overflow(fmt) if overflow is None else Overflow.parse(overflow),
+        fmt.default_nan,
+    )
+    mode = policy.rounding.name.lower()
+    if policy.rounding.is_stochastic and random is None:
+        raise ArgumentError(f"rounding={mode} needs random=seed or RandomBits(integers, width)")
+    if not policy.rounding.is_stochastic and random is not None:
+        raise ArgumentError(f"random is for the stochastic roundings, got rounding={mode}")
+    return policy, None if random is None else parse_random(random)
+
+
+def whole_numbers(sums: Sums) -> list[int]:
+    """The sums in units of ``2**sums.unit``; what an infinite or NaN sum has there means nothing."""
+    low = np.ascontiguousarray(sums.limbs[:, :-1].astype("<u4"))
+    return [
+        int.from_bytes(low[r].tobytes(), "little") + (int(sums.limbs[r, -1]) << (32 * low.shape[1]))
+        for r in range(len(low))
+    ]
+
+
+def round_sums(
+    sums: Sums, fmt: Format, policy: Policy, source: RandomSource | None, shape: tuple[int, ...], start: int = 0
+) -> Array:
+    """Codes of the sums, rounded once; `start` is the flat index of the first, for random bits given by key."""
+    if source is not None and isinstance(source, RandomBits):
+        source = RandomBits(random_integers(source, sums.states.size, shape), source.width)
+    elif source is not None:
+        source = replace(source, start=source.start + start)
+    if policy.overflow is Overflow.WRAP or not holds_results(fmt, policy, 0 if source is None else source.width):
+        return _round_integers(sums, fmt, policy, source)
+    found = round_exact(exact_of(sums), fmt, policy, source, "after")
+    if found.refused:
+        refuse(fmt, found.refused)
+    return found.codes
+
+
+def _round_integers(sums: Sums, fmt: Format, policy: Policy, source: RandomSource | None) -> Array:
+    """The definition itself, one number at a time."""
+    conv = conversion(fmt, policy)
+    integers = [0] * sums.states.size if source is None else random_integers(source, sums.states.size).tolist()
+    codes = np.empty(sums.states.size, fmt.code_dtype)
+    unit = Fraction(2) ** sums.unit
+    for r, whole in enumerate(whole_numbers(sums)):
+        state = sums.states[r]
+        given: Any = Unpacked.from_fraction(whole * unit)
+        if state:
+            given = Unpacked.nan() if state & (state - 1) or state > 2 else Unpacked.infinity(int(state != PLUS))
+        mark = conv.encode_exact(given, None if source is None else (integers[r], source.width))
+        if mark < 0:
+            refuse(fmt, -mark)
+        codes[r] = mark
+    return codes
