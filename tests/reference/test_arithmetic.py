@@ -110,6 +110,7 @@ def test_posit16_fma_keeps_the_sticky_bit() -> None:
         ("remainder", (MINUS, ONE), (MINUS, 0)),
         ("remainder", (0x4200, 0x4000), (ONE | MINUS, 0)),  # 3 rem 2: n = 2, the even one
         ("remainder", (0x4500, 0x4000), (ONE, 0)),  # 5 rem 2: n = 2
+        ("remainder", (0x4400 | MINUS, 0x4000), (MINUS, 0)),  # -4 rem 2
         ("fma", (INF, ONE, INF | MINUS), (QNAN, INVALID)),
         ("fma", (0, INF, QNAN), (QNAN, INVALID)),
         ("fma", (MINUS, ONE, MINUS), (MINUS, 0)),
@@ -151,6 +152,7 @@ def test_overflow_in_every_mode(rounding: str, positive: int, negative: int) -> 
     [
         (2.0**-14 - 2.0**-27, 0x0400, False, True),  # rounds to 2**-14 with 11 bits and unbounded exponent
         (2.0**-14 - 1.5 * 2.0**-26, 0x0400, True, True),  # rounds to 2**-14 - 2**-25, which is tiny
+        (2.0**-14 - 1.25 * 2.0**-25, 0x03FF, True, True),
         (2.0**-24 * 1.25, 0x0001, True, True),
         (2.0**-14 * (1 + 2.0**-12), 0x0400, False, False),
     ],
@@ -192,6 +194,7 @@ SIGNALING, QUIET, INFINITY = 0x7F800001, 0xFFC12345, 0x7F800000
     [
         ("add", (SIGNALING, QUIET), 0x7FC00001, 0x7FC00001),
         ("add", (QUIET, SIGNALING), QUIET, 0x7FC00001),
+        ("add", (SIGNALING, SIGNALING + 1), 0x7FC00001, 0x7FC00001),
         ("add", (0, QUIET), QUIET, QUIET),
         ("sub", (INFINITY, INFINITY), 0xFFC00000, 0x7FC00000),
         ("sqrt", (SIGNALING,), 0x7FC00001, 0x7FC00001),
@@ -261,6 +264,7 @@ def test_nar_propagates_and_comes_from_poles(fmt: str) -> None:
     assert run("next_up", (nar,), fmt) == (nar + 1, 0)
     assert operate("cast", [("binary16", INF)], fmt) == (nar, Flags(invalid=True))
     assert run("mul", (nar - 1, nar - 1), fmt) == (nar - 1, INEXACT | OVERFLOW)
+    assert run("add", (nar - 1, 1), fmt) == (nar - 1, INEXACT | OVERFLOW)
     assert run("mul", (1, 1), fmt) == (1, INEXACT | UNDERFLOW)
 
 
