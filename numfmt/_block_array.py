@@ -152,6 +152,21 @@ class BlockEncoded:
                     f"{side.shape}"
                 )
 
+    @classmethod
+    def _trusted(cls, blocking: Blocking, codes: Array, scales: Array, fmt: BlockFormat, axis: Any, **more: Any) -> Any:
+        """What encoding has made, without the checks that users' arrays need."""
+        b = cls.__new__(cls)
+        b.format, b.axis, b.shape, b._blocking = fmt, axis, blocking.shape, blocking
+        b.codes, b.scales = codes, scales
+        tensor_scale = more.get("tensor_scale")
+        b.tensor_scale = None
+        if tensor_scale is not None:
+            assert fmt.tensor_scale is not None
+            b.tensor_scale = (np.float32 if fmt.tensor_scale.name == "binary32" else np.float64)(tensor_scale)
+        b.zero_points, b.sides = more.get("zero_points"), more.get("sides") or {}
+        b.offset = None if more.get("offset") is None else np.float32(more["offset"])
+        return b
+
     def _checked_scales(self, scales: Any) -> Any:
         fmt, shape = self.format.scale, self._blocking.scale_shape
         if isinstance(fmt, BlockFormat):

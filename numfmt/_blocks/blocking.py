@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from math import prod
 from typing import Any
 
@@ -86,7 +87,7 @@ class Blocking:
         """The blocking of the padded array, which has the same blocks."""
         return Blocking(self.padded_shape, self._fmt, self.axis, True) if self.is_padded else self
 
-    @property
+    @cached_property
     def in_place(self) -> bool:
         """Whether the blocks of a C-contiguous array are consecutive in memory."""
         return not self.is_padded and len(self.axes) == 1 and self.axes[0] == len(self._work) - 1
@@ -108,6 +109,8 @@ class Blocking:
 
     def join(self, blocks: Array) -> Array:
         """The inverse of `split`: (count, size) as an array of `padded_shape`."""
+        if self.in_place:
+            return blocks.reshape(self.padded_shape)
         lead = [self._work[a] for a in range(len(self._work)) if a not in self.axes]
         m = len(self.axes)
         x = blocks.reshape(*lead, *self.counts, *self.tile)
@@ -126,8 +129,8 @@ class Blocking:
     def join_scales(self, values: Array) -> Array:
         """(count, ...) per-block values in `scale_shape`, further axes last."""
         more = values.shape[1:]
-        if self.scale_shape == ():
-            return values.reshape(more)
+        if self.in_place:
+            return values.reshape(self.scale_shape + more)
         lead = [self._work[a] for a in range(len(self._work)) if a not in self.axes]
         x = values.reshape(*lead, *self.counts, *more)
         order = [*np.argsort(self._order), *range(len(self._order), x.ndim)]
@@ -135,7 +138,7 @@ class Blocking:
 
     def split_scales(self, values: Array) -> Array:
         """`scale_shape` values, with or without further axes, as (count, ...)."""
-        if self.scale_shape == ():
-            return values.reshape(1, *values.shape)
+        if self.in_place:
+            return values.reshape(self.count, *values.shape[len(self.scale_shape) :])
         order = (*self._order, *range(len(self._order), values.ndim))
         return np.ascontiguousarray(values.transpose(order)).reshape(self.count, *values.shape[len(self._order) :])

@@ -60,7 +60,12 @@ def tensor_scale_of(fmt: BlockFormat, amax: float) -> np.float64:
     if amax == 0 or not np.isfinite(amax):
         return np.float64(1.0)
     top = _TENSOR_RANGE.get(fmt.rule, float(fmt.scale.max))
-    wanted = exact_quotient(np.array([amax]), np.array([largest_element(fmt) * top]))
+    divisor = largest_element(fmt) * top
+    if fmt.tensor_scale.name == "binary32" and divisor < 2.0**24 and 2.0**-100 < amax < 2.0**100:
+        # A quotient of 24 by 24 bits is no near-tie of binary32: nearest binary64 first changes nothing.
+        if float(np.float32(amax)) == amax and float(np.float32(divisor)) == divisor:
+            return np.float64(np.float32(amax / divisor))
+    wanted = exact_quotient(np.array([amax]), np.array([divisor]))
     if fmt.tensor_scale.name == "binary32":
         # Scales saturate; the clamp lies on the far side of every rounding.
         value = np.float64(np.minimum(wanted, np.finfo(np.float32).max).astype(np.float32)[0])
