@@ -378,6 +378,11 @@ class BlockEncoded:
         more = "" if self.codes.size <= 12 else " ..."
         return f"BlockEncoded({self.format.name!r}, shape={self.shape}, axis={self.axis}, codes={codes}{more})"
 
+    def _repr_html_(self) -> str:
+        from .display import block_encoded_html
+
+        return block_encoded_html(self)
+
 
 def _rebuild(
     codes: Array, scales: Any, fmt: BlockFormat, axis: Any, shape: Any, tensor: Any, zeros: Any, offset: Any, sides: Any

@@ -6,14 +6,24 @@ import html
 import math
 from decimal import Context, Decimal
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .formats import Format, IntFormat, Kind
 
 if TYPE_CHECKING:
     from ._array import Encoded
+    from ._block_array import BlockEncoded
 
-__all__ = ["FIELD_COLOURS", "bit_fields", "bits_text", "code_text", "encoded_html", "number_text", "value_text"]
+__all__ = [
+    "FIELD_COLOURS",
+    "bit_fields",
+    "bits_text",
+    "block_encoded_html",
+    "code_text",
+    "encoded_html",
+    "number_text",
+    "value_text",
+]
 
 #: Field name to a colour that reads well on white and on black.
 FIELD_COLOURS = {
@@ -138,23 +148,77 @@ def encoded_html(e: Encoded) -> str:
     True
     """
     rows = _sample(e)
-    mono = "font-family:monospace;white-space:pre;text-align:left;padding:0 0.8em"
     shape = f"shape {tuple(int(n) for n in e.shape)}, " if e.ndim != 1 else ""
     summary = f"{e.size:,} element{'' if e.size == 1 else 's'}, {shape}{e.format.bits} bits each in {e.codes.dtype}"
-    if e.size > _SHOWN:
-        summary += f"; the first {_SHOWN} are shown"
-    out = [
-        f"<div><div><b>Encoded</b> {html.escape(e.format.name)}: {html.escape(summary)}</div><table><thead><tr>"
-        f'<th style="{mono}">index</th><th style="{mono}">bits {_legend(e.format, [c for _, c in rows])}</th>'
-        f'<th style="{mono}">code</th><th style="{mono}">value</th></tr></thead><tbody>'
-    ]
-    for index, code in rows:
-        cells: tuple[Any, ...] = (
+    cells = [
+        [
             html.escape(f"[{index}]"),
             _html_bits(e.format, code),
             code_text(e.format, code),
             html.escape(value_text(e.format, code)[:_LONGEST_EXACT]),
-        )
-        out.append("<tr>" + "".join(f'<td style="{mono}">{cell}</td>' for cell in cells) + "</tr>")
+        ]
+        for index, code in rows
+    ]
+    headings = ["index", f"bits {_legend(e.format, [c for _, c in rows])}", "code", "value"]
+    return _html_table(f"<b>Encoded</b> {html.escape(e.format.name)}", summary, e.size, headings, cells)
+
+
+def _html_table(title: str, summary: str, size: int, headings: list[str], rows: list[list[str]]) -> str:
+    mono = "font-family:monospace;white-space:pre;text-align:left;padding:0 0.8em"
+    if size > len(rows):
+        summary += f"; the first {len(rows)} are shown"
+    out = [f"<div><div>{title}: {html.escape(summary)}</div><table><thead><tr>"]
+    out += [f'<th style="{mono}">{heading}</th>' for heading in headings]
+    out.append("</tr></thead><tbody>")
+    for row in rows:
+        out.append("<tr>" + "".join(f'<td style="{mono}">{cell}</td>' for cell in row) + "</tr>")
     out.append("</tbody></table></div>")
     return "".join(out)
+
+
+def block_encoded_html(b: BlockEncoded) -> str:
+    """A `BlockEncoded` as an HTML table of its first 20 elements: bit fields, code, and the scale of its block.
+
+    Formats that are no more than element times scale show the element's value, too. The text stays below 20 KB whatever
+    the size of the array.
+
+    >>> import numfmt as nf
+    >>> "0x7f" in block_encoded_html(nf.encode([1.0, 6.0] * 16, "mxfp4"))
+    True
+    """
+    import numpy as np
+
+    fmt, element = b.format, b.format.element
+    indices = [tuple(int(i) for i in np.unravel_index(flat, b.shape)) for flat in range(min(b.size, _SHOWN))]
+    # Blocks of the flattened array, when filled up, have codes of another shape than the data.
+    codes = [int(b.codes[i] if b.codes.ndim == b.ndim else b.codes[flat]) for flat, i in enumerate(indices)]
+    plain = type(fmt).__name__ == "BlockFormat"
+    scales = np.asarray(b.scales).reshape(-1)
+    names = ", ".join(name for name in b.parts() if name != "codes")
+    summary = f"{b.size:,} element{'' if b.size == 1 else 's'}, shape {b.shape}, {fmt.bits_per_element:g} bits each; "
+    summary += f"beside the codes: {names}"
+    if b.tensor_scale is not None:
+        summary += f" {number_text(float(b.tensor_scale))}"
+    cells = []
+    for flat, (index, code) in enumerate(zip(indices, codes, strict=True)):
+        scale = scales[_block_of(b, index, flat)]
+        text = code_text(fmt.scale, int(scale)) if isinstance(fmt.scale, Format) and scale.dtype.kind == "u" else ""
+        shown = f"{text} ({value_text(fmt.scale, int(scale))})" if text and isinstance(fmt.scale, Format) else ""
+        value = [html.escape(value_text(element, code)[:_LONGEST_EXACT])] if plain else []
+        bits = [f"[{', '.join(map(str, index))}]", _html_bits(element, code), code_text(element, code)]
+        cells.append([*bits, *value, html.escape(shown or number_text(float(scale)))])
+    headings = ["index", f"bits {_legend(element, codes)}", "code", *(["element"] * plain), "scale"]
+    return _html_table(f"<b>BlockEncoded</b> {html.escape(fmt.name)}", summary, b.size, headings, cells)
+
+
+def _block_of(b: BlockEncoded, index: tuple[int, ...], flat: int) -> int:
+    """Flat index into the scales of the element at `index`, the `flat`-th of the data."""
+    import numpy as np
+
+    blocking = b._blocking
+    if not blocking.scale_shape:
+        return 0
+    place = [flat] if blocking.flat else list(index)
+    for axis, length in zip(blocking.axes, blocking.tile, strict=True):
+        place[axis] //= max(length, 1)
+    return int(np.ravel_multi_index(place, blocking.scale_shape))

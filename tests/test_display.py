@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 
 import numfmt as nf
-from numfmt.display import FIELD_COLOURS, bit_fields, bits_text, encoded_html, number_text, value_text
+from numfmt.display import (
+    FIELD_COLOURS,
+    bit_fields,
+    bits_text,
+    block_encoded_html,
+    encoded_html,
+    number_text,
+    value_text,
+)
 
 
 class Checker(html.parser.HTMLParser):
@@ -95,3 +103,44 @@ def test_html_escapes_names():
     fmt = nf.CodebookFormat("<script>&", (-1, 1))
     text = nf.encode([1.0], fmt)._repr_html_()
     assert "<script>" not in text and "&lt;script&gt;&amp;" in text
+
+
+@pytest.mark.parametrize("name", nf.names(kind="block"))
+def test_html_of_every_block_format(name):
+    fmt = nf.get(name)
+    x = np.linspace(-3, 5, 2 * 512, dtype=np.float32).reshape(2, 512)
+    try:
+        b = nf.encode(x, fmt, pad=True)
+    except nf.errors.ArgumentError as err:
+        assert "decode-only" in str(err)
+        return
+    text = block_encoded_html(b)
+    assert len(text) < 20_000 and text.count("<tr>") == 21
+    shown = " ".join(parsed(text).texts)
+    assert name in shown and "1,024 elements, shape (2, 512)" in shown and "the first 20 are shown" in shown
+
+
+@pytest.mark.parametrize("axis", [0, 1, None])
+def test_html_shows_each_element_with_the_scale_of_its_block(axis):
+    b = nf.encode(np.arange(1.0, 25).reshape(4, 6) ** 3, "fp4_e2m1*ufp8_e8m0/2", axis=axis)
+    rows = [row.split("<td")[1:] for row in block_encoded_html(b).split("<tr>")[2:]]
+    for flat, row in enumerate(rows):
+        i, j = divmod(flat, 6)
+        block = {0: (i // 2, j), 1: (i, j // 2), None: (flat // 2,)}[axis]
+        scale = b.scales[block]
+        assert f"[{i}, {j}]" in row[0] and f"0x{b.codes[i, j]:x}" in row[2] and f"0x{scale:02x} " in row[4]
+
+
+def test_html_of_a_block_array_with_a_tensor_scale_and_of_nothing():
+    text = " ".join(parsed(nf.encode(np.ones(16), "nvfp4")._repr_html_()).texts)
+    assert "beside the codes: scales, tensor_scale 0.000372" in text and "0x7e (448)" in text
+    assert "0 elements" in block_encoded_html(nf.encode(np.zeros((0, 32)), "mxfp4"))
+
+
+@pytest.mark.parametrize("name", ["mxfp4", "nf4_b64", "fp8_e4m3_128x128"])
+def test_html_leaves_padding_out(name):
+    b = nf.encode(np.arange(1.0, 16).reshape(3, 5), name, pad=True)
+    rows = block_encoded_html(b).split("<tr>")[2:]
+    assert len(rows) == 15 and "[2, 4]" in rows[-1]
+    last = b.codes.reshape(-1)[14] if b.codes.ndim == 1 else b.codes[2, 4]
+    assert f"0x{int(last):0{(b.format.element.bits + 3) // 4}x}" in rows[-1]
