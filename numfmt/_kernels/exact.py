@@ -21,7 +21,8 @@ U64, I64, U8, F64 = np.uint64, np.int64, np.uint8, np.float64
 ONE, ZERO, LOW32, TOP = U64(1), U64(0), U64(0xFFFFFFFF), U64(1 << 63)
 FRACTION, EXPONENT = U64((1 << 52) - 1), U64(0x7FF)
 I64_OUT = types.int64[::1]
-ADD, SUB, MUL, DIV, FMA, SQRT, RSQRT = range(7)
+ADD, SUB, MUL, DIV, FMA, SQRT, RSQRT, FAA, REMAINDER = range(9)
+ABSENT = I64(-(1 << 14))  # the exponent of a zero among addends: below every other
 FINITE, SPECIAL = U8(0), U8(1)
 
 
@@ -58,6 +59,15 @@ def unpack(v):
         shift = leading_zeros(fraction)
         return fraction << shift, I64(-1074) - I64(shift)
     return (fraction | (ONE << U64(52))) << U64(11), I64(field) - I64(1086)
+
+
+@inline
+def unpack_addend(v):
+    """`unpack` that takes a zero as significand 0 and exponent ABSENT, and drops the sign."""
+    magnitude = v & U64(0x7FFFFFFFFFFFFFFF)
+    if magnitude == ZERO:
+        return ZERO, ABSENT
+    return unpack(magnitude)
 
 
 @inline
@@ -190,7 +200,7 @@ def quotient(a, b):
 def root(high, low):
     """Integer square root of a two-word radicand >= 2**126, and whether it leaves a remainder; bit by bit."""
     result, rh, rl = ZERO, ZERO, ZERO  # remainder (rh, rl) < 2 * result + 1
-    for i in range(64):
+    for _ in range(64):
         rh = (rh << U64(2)) | (rl >> U64(62))
         rl = (rl << U64(2)) | (high >> U64(62))
         high = (high << U64(2)) | (low >> U64(62))
@@ -233,6 +243,86 @@ def reciprocal_root(a, e):
     return root_of(first, second, rest, -e - I64(127))
 
 
+@inline
+def close_sum(sa, ea, na, sb, eb, nb):
+    """(-1)**na * a + (-1)**nb * b in two words with the leading one at the top, exact: low 11 bits of sa and sb are 0.
+
+    Precondition 0 <= ea - eb <= 64. Returns (high, low, exponent, sign) with value (high, low) * 2**(exponent - 64).
+    """
+    gap = U64(ea - eb)
+    if gap == ZERO:
+        bh, bm = sb, ZERO
+    elif gap == U64(64):
+        bh, bm = ZERO, sb
+    else:
+        bh, bm = sb >> gap, sb << (U64(64) - gap)
+    if na == nb:
+        high, low = sa + bh, bm
+        if high < sa:
+            return TOP | (high >> ONE), (high << U64(63)) | (low >> ONE), ea + I64(1), na
+    elif bh > sa or (bh == sa and bm != ZERO):
+        high, low, na = bh - sa, bm, nb
+    else:
+        high, low = sa - bh - (ONE if bm != ZERO else ZERO), ZERO - bm
+    if high == ZERO:
+        high, low, ea = low, ZERO, ea - I64(64)
+    if high == ZERO:
+        return ZERO, ZERO, ABSENT, na
+    n = leading_zeros(high)
+    if n > ZERO:
+        high = (high << n) | (low >> (U64(64) - n))
+        low <<= n
+    return high, low, ea - I64(n), na
+
+
+@inline
+def three_sum(sa, ea, na, sb, eb, nb, sc, ec, nc):
+    """Significand with sticky, exponent and sign of the sum of three addends; a zero has significand 0 and ABSENT."""
+    if ea < eb:
+        sa, ea, na, sb, eb, nb = sb, eb, nb, sa, ea, na
+    if eb < ec:
+        sb, eb, nb, sc, ec, nc = sc, ec, nc, sb, eb, nb
+    if ea < eb:
+        sa, ea, na, sb, eb, nb = sb, eb, nb, sa, ea, na
+    if ea - eb <= I64(64):
+        high, low, e, negative = close_sum(sa, ea, na, sb, eb, nb)
+        return signed_sum(high, low, e, negative, sc, ZERO, ec, nc)
+    # The sum of the smaller two lies below the last bit of a: its sign and whether it is 0 are all that counts.
+    rest, e, negative = signed_sum(sb, ZERO, eb, nb, sc, ZERO, ec, nc)
+    if rest == ZERO:
+        e = ABSENT
+    return signed_sum(sa, ZERO, ea, na, rest, ZERO, e, negative)
+
+
+@inline
+def nearest_remainder(sa, ea, sb, eb):
+    """Magnitude, exponent, and whether the sign of a flips, of a - n * b for n the integer nearest a / b, ties to even.
+
+    Significands of 53 bits at the top of the word. Long division by 11 bits a step; only the parity of n is kept.
+    """
+    ma, mb = sa >> U64(11), sb >> U64(11)
+    distance = ea - eb
+    e = eb + I64(11)
+    if distance < I64(-1):
+        return ma, ea + I64(11), False  # a < b / 2
+    if distance < I64(0):
+        mb <<= ONE
+        e -= I64(1)
+        distance = I64(0)
+    digit = ma // mb
+    rest = ma - digit * mb
+    while distance > I64(0):
+        step = U64(min(distance, I64(11)))
+        rest <<= step
+        digit = rest // mb
+        rest -= digit * mb
+        distance -= I64(step)
+    twice = rest << ONE
+    if twice > mb or (twice == mb and digit & ONE != ZERO):
+        return mb - rest, e, True
+    return rest, e, False
+
+
 def make_operate(op, digest):
     """The exact result of `op`: significand, exponent, sign; or, for special operands, a binary64 pattern.
 
@@ -243,8 +333,8 @@ def make_operate(op, digest):
     def operate(a, b, c, mode, significands, exponents, signs, kinds):
         for i in range(a.size):
             x = a[i]
-            y = b[i] if op < SQRT else x
-            z = c[i] if op == FMA else y
+            y = b[i] if op != SQRT and op != RSQRT else x
+            z = c[i] if op == FMA or op == FAA else y
             u, v, w = pattern(x), pattern(y), pattern(z)
             ordinary = math.isfinite(x) and math.isfinite(y) and x != F64(0) and y != F64(0)
             su, sv, sw = U8(u >> U64(63)), U8(v >> U64(63)), U8(w >> U64(63))
@@ -253,7 +343,10 @@ def make_operate(op, digest):
                 sv = U8(sv ^ U8(1))
             if op == FMA:
                 ordinary = ordinary and math.isfinite(z)
-            if op >= SQRT:
+            if op == FAA:
+                nonzero = x != F64(0) or y != F64(0) or z != F64(0)
+                ordinary = nonzero and math.isfinite(x) and math.isfinite(y) and math.isfinite(z)
+            if op == SQRT or op == RSQRT:
                 ordinary = ordinary and su == U8(0)
             if not ordinary:
                 kinds[i] = SPECIAL
@@ -275,12 +368,23 @@ def make_operate(op, digest):
                     r = product + z
                 elif op == SQRT:
                     r = np.sqrt(x)
-                else:
+                elif op == RSQRT:
                     r = F64(1) / np.sqrt(x) if x != F64(0) else F64(1) / x
+                elif op == FAA:
+                    # Finite addends must not overflow beside an infinity.
+                    p = F64(0) if math.isfinite(x) and x != F64(0) else x
+                    q = F64(0) if math.isfinite(y) and y != F64(0) else y
+                    r = p + q + (F64(0) if math.isfinite(z) and z != F64(0) else z)
+                else:
+                    r = x
+                    if math.isnan(y) or not math.isfinite(x) or y == F64(0):
+                        r = F64(np.nan)
                 if r == F64(0) and mode == TOWARD_NEGATIVE:
                     if (op == ADD or op == SUB) and su != sv:
                         r = F64(-0.0)
                     if op == FMA and U8(su ^ sv) != sw:
+                        r = F64(-0.0)
+                    if op == FAA and not (su == sv and sv == sw):
                         r = F64(-0.0)
                 significands[i] = pattern(r)
                 if math.isfinite(r) and r != F64(0):
@@ -288,8 +392,26 @@ def make_operate(op, digest):
                     significands[i], exponents[i] = unpack(pattern(r) & U64(0x7FFFFFFFFFFFFFFF))
                     signs[i] = U8(pattern(r) >> U64(63))
                 continue
+            if op == FAA:
+                sa, ea = unpack_addend(u)
+                sb, eb = unpack_addend(v)
+                sc, ec = unpack_addend(w)
+                significand, e, negative = three_sum(sa, ea, su, sb, eb, sv, sc, ec, sw)
+                if significand == ZERO:
+                    negative = U8(1) if mode == TOWARD_NEGATIVE else U8(0)
+                significands[i] = significand
+                exponents[i] = e
+                signs[i] = negative
+                continue
             sa, ea = unpack(u & U64(0x7FFFFFFFFFFFFFFF))
             sb, eb = unpack(v & U64(0x7FFFFFFFFFFFFFFF))
+            if op == REMAINDER:
+                rest, e, flips = nearest_remainder(sa, ea, sb, eb)
+                n = leading_zeros(rest) if rest != ZERO else ZERO
+                significands[i] = rest << n
+                exponents[i] = e - I64(n)
+                signs[i] = U8(su ^ (U8(1) if flips else U8(0)))  # a zero keeps the sign of x
+                continue
             negative = U8(su ^ sv)
             if op == ADD or op == SUB:
                 significand, e, negative = signed_sum(sa, ZERO, ea, su, sb, ZERO, eb, sv)
@@ -423,7 +545,10 @@ def make_pack_float(code_bytes, digest):
                 elif magnitude == ZERO:
                     code = zero_neg if negative else I64(0)
                 elif negative and p[13] == I64(0):
-                    code = I64(magnitude) + sign_weight if sign_weight != I64(0) else over_neg
+                    code = I64(magnitude) + sign_weight
+                    if sign_weight == I64(0):
+                        flag = U8(OVERFLOW | INEXACT)
+                        code = over_neg
                 else:
                     code = I64(magnitude)
             if code < I64(0):
