@@ -9,18 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from math import floor
 
 from ..errors import ArgumentError, FormatMismatchError
-from ..formats import CodebookFormat, FloatFormat, Format, IntFormat, PositFormat, Specials, TakumFormat, TakumLogFormat
+from ..formats import CodebookFormat, Format, IntFormat
 from ..formats import scalar as get
 from ..formats.unpacked import Kind
 from ..rounding import NaNRule, Overflow, Rounding
 from . import exact
-from .encode import _ends, _infinities
 from .exact import Real, Sum, decide, sign
 from .nans import default_nan, nan_policy, propagate
-from .operands import Exact, Flags, NaN, Operand, Outcome, read
+from .on_codes import neighbour, with_sign
+from .operands import Exact, Flags, Operand, Outcome, opposite, read
 from .ordering import extreme
 from .projection import Projection, arithmetic_overflow
 from .rounding import rounds_outward
@@ -75,12 +76,8 @@ def _sum(call: _Call, *addends: Operand) -> Exact:
     return call.number(total)
 
 
-def _opposite(x: Operand) -> Operand:
-    return x._replace(negative=not x.negative, value=exact.negate(x.value))
-
-
 def _subtract(call: _Call, a: Operand, b: Operand) -> Exact:
-    return _sum(call, a, _opposite(b))
+    return _sum(call, a, opposite(b))
 
 
 def _product(a: Operand, b: Operand) -> Operand | None:
@@ -285,8 +282,38 @@ def operate(
     formats = [get(f) for f, _ in operands]
     codes = [int(code) for _, code in operands]
     values = [read(f, code) for f, code in zip(formats, codes, strict=True)]
+    to_integer = op == "cast" and isinstance(fmt, IntFormat) and not isinstance(formats[0], (IntFormat, CodebookFormat))
+    projection = _projection(fmt, rounding, overflow, nan, tininess, random, to_integer)
+    if op in _SIGN_OPERATIONS:
+        return with_sign(op, formats[0], codes[0], values, projection)
+    if op in ("next_up", "next_down"):
+        if formats[0] != fmt:
+            raise ArgumentError(
+                f"{op} takes an operand of the result's format {fmt.name}, got {formats[0].name}; cast it"
+            )
+        return neighbour(op == "next_up", fmt, codes[0], values[0], projection)
+    call = _Call(projection.rounding, projection.nan, random)
+    signaling = any(x.nan is not None and x.nan.signaling for x in values)
+    result = _result(op, call, values)
+    outcome = projection.code(result)
+    flags = outcome.flags | Flags(invalid=signaling)
+    if op == "round_to_integral_exact" and result.value != values[0].value:
+        flags |= Flags(inexact=True)
+    return Outcome(outcome.code, flags)
+
+
+@lru_cache(maxsize=256)
+def _projection(
+    fmt: Format,
+    rounding: Rounding | str | None,
+    overflow: Overflow | str | None,
+    nan: NaNRule | str | None,
+    tininess: str,
+    random: tuple[int, int] | None,
+    to_integer: bool,
+) -> Projection:
     policy, rule = nan_policy(nan)
-    projection = Projection(
+    return Projection(
         fmt=fmt,
         rounding=fmt.default_rounding if rounding is None else Rounding.parse(rounding),
         overflow=arithmetic_overflow(fmt) if overflow is None else Overflow.parse(overflow),
@@ -295,26 +322,8 @@ def operate(
         nan_rule=rule,
         tininess=tininess,
         random=random,
-        to_integer=op == "cast"
-        and isinstance(fmt, IntFormat)
-        and not isinstance(formats[0], (IntFormat, CodebookFormat)),
+        to_integer=to_integer,
     )
-    if op in _SIGN_OPERATIONS:
-        return _with_sign(op, formats[0], codes[0], values, projection)
-    if op in ("next_up", "next_down"):
-        if formats[0] != fmt:
-            raise ArgumentError(
-                f"{op} takes an operand of the result's format {fmt.name}, got {formats[0].name}; cast it"
-            )
-        return _neighbour(op == "next_up", fmt, codes[0], values[0], projection)
-    call = _Call(projection.rounding, policy, random)
-    signaling = any(x.nan is not None and x.nan.signaling for x in values)
-    result = _result(op, call, values)
-    outcome = projection.code(result)
-    flags = outcome.flags | Flags(invalid=signaling)
-    if op == "round_to_integral_exact" and result.value != values[0].value:
-        flags |= Flags(inexact=True)
-    return Outcome(outcome.code, flags)
 
 
 def _result(op: str, call: _Call, values: list[Operand]) -> Exact:
@@ -328,44 +337,3 @@ def _result(op: str, call: _Call, values: list[Operand]) -> Exact:
             return Exact(Kind.NAN, nan=chosen, invalid=True)
         return Exact(Kind.NAN, nan=propagate(nans, call.policy))
     return _FUNCTIONS[op][1](call, *values)
-
-
-# ---- operations on the code ----------------------------------------------------------------------------------------
-
-
-def _with_sign(op: str, fmt: Format, code: int, values: list[Operand], projection: Projection) -> Outcome:
-    """negate, abs and copysign (IEEE 754-2019 5.5.1): the sign alone changes, and nothing is signaled."""
-    x = values[0]
-    negative = {"negate": not x.negative, "abs": False, "copysign": values[-1].negative}[op]
-    has_sign_bit = isinstance(fmt, FloatFormat) and fmt.signed and fmt.specials is not Specials.FNUZ
-    if fmt == projection.fmt and has_sign_bit:
-        return Outcome(code % (1 << (fmt.bits - 1)) + (negative << (fmt.bits - 1)), Flags())
-    if x.kind is Kind.NAN:
-        return projection.code(Exact(Kind.NAN, nan=(x.nan or NaN())._replace(negative=negative, signaling=False)))
-    flipped = x if negative == x.negative else _opposite(x)
-    return projection.code(Exact(flipped.kind, flipped.negative, flipped.value))
-
-
-#: Below half the distance of any two values of any format, of which takum64's is the smallest: about 2**-310 (binary64:
-#: 2**-1074).
-_NUDGE = Fraction(1, 2**1200)
-
-
-def _neighbour(upward: bool, fmt: Format, code: int, x: Operand, projection: Projection) -> Outcome:
-    """nextUp and nextDown (IEEE 754-2019 5.3.1): the first value found on leaving `x` in that direction."""
-    smallest, largest = _ends(fmt)
-    if isinstance(fmt, (PositFormat, TakumFormat, TakumLogFormat)):
-        return Outcome((code + (1 if upward else -1)) % (1 << fmt.bits), Flags())
-    if x.kind is Kind.NAN:
-        nan = propagate([x.nan], projection.nan)
-        return projection.code(Exact(Kind.NAN, nan=nan, invalid=x.nan is not None and x.nan.signaling))
-    if x.kind is Kind.INFINITY:
-        return Outcome(code if x.negative != upward else smallest if x.negative else largest, Flags())
-    end = largest if upward else smallest
-    if exact.compare(x.value, read(fmt, end).value) == 0:
-        infinity = _infinities(fmt)[not upward]
-        return Outcome(end if infinity is None else infinity, Flags())
-    nudged = exact.add(x.value, _NUDGE if upward else -_NUDGE)
-    direction = Rounding.TOWARD_POSITIVE if upward else Rounding.TOWARD_NEGATIVE
-    towards = Projection(fmt, direction, Overflow.SATURATE, "canonical", None, "after", None)
-    return Outcome(towards.number(nudged).code, Flags())

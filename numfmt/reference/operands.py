@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from functools import lru_cache
 from typing import NamedTuple
 
 from ..errors import FormatMismatchError
@@ -13,7 +14,7 @@ from ..formats.unpacked import Kind
 from .decode import decode, logarithm
 from .exact import Real, Sum, negate, power
 
-__all__ = ["Exact", "Flags", "NaN", "Operand", "Outcome", "read"]
+__all__ = ["Exact", "Flags", "NaN", "Operand", "Outcome", "opposite", "read"]
 
 
 class Flags(NamedTuple):
@@ -75,7 +76,11 @@ def read(fmt: Format | str, code: int) -> Operand:
     fmt = get(fmt)
     if fmt.is_complex:
         raise FormatMismatchError(f"fmt must be a real format, got {fmt.name}, which holds complex numbers")
-    code = fmt.check_code(int(code))
+    return _read(fmt, fmt.check_code(int(code)))
+
+
+@lru_cache(maxsize=1 << 16)
+def _read(fmt: Format, code: int) -> Operand:
     if isinstance(fmt, (LnsFormat, TakumLogFormat)):
         exponent = logarithm(code, fmt)
         if exponent is not None:
@@ -89,6 +94,11 @@ def read(fmt: Format | str, code: int) -> Operand:
         return Operand(Kind.NAN, nan.negative, nan=nan)
     negative = math.copysign(1.0, value) < 0
     return Operand(Kind.INFINITY if math.isinf(value) else Kind.ZERO, negative)
+
+
+def opposite(x: Operand) -> Operand:
+    """``-x`` for an operand that is not NaN."""
+    return x._replace(negative=not x.negative, value=negate(x.value))
 
 
 def _nan_of(fmt: Format, code: int) -> NaN:

@@ -163,7 +163,8 @@ class Projection:
         code = found.outer if found.nu and self.policy._outward(x < 0, found, self.random) else found.inner
         if code is None:
             return self._beyond(x)
-        value = Fraction(decode(code, self.fmt))
+        value = read(self.fmt, code).value
+        assert isinstance(value, Fraction)
         if value == x:
             return Outcome(code, Flags())
         if found.nu == 0 and abs(x) > abs(value):

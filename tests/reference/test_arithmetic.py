@@ -17,6 +17,7 @@ from numfmt.reference.decode import logarithm
 from numfmt.reference.exact import add as exact_add
 from numfmt.reference.exact import compare, decide, enclosure, multiply, power, root, sign
 from numfmt.reference.nans import NAN_POLICIES
+from numfmt.reference.projection import arithmetic_overflow
 from numfmt.rounding import Rounding
 
 INEXACT, UNDERFLOW, OVERFLOW, DIVIDE, INVALID = 1, 2, 4, 8, 16
@@ -406,6 +407,39 @@ def test_stochastic_rounding_at_an_exact_irrational_position() -> None:
     operands = [("lns8_3", 1 - 8 + 128), ("lns8_3", 2 - 8 + 128)]
     codes = [operate("add", operands, "lns8_3", rounding="stochastic_a", random=(r, 3)).code for r in range(8)]
     assert codes == [1] * 4 + [2] * 4
+
+
+# ---- every family --------------------------------------------------------------------------------------------------
+
+FAMILIES = (
+    "binary16", "bfloat16", "fp8_e4m3fn", "fp8_e5m2fnuz", "fp6_e3m2", "fp4_e2m1", "p3109_k8p4se", "p3109_k6p3uf",
+    "posit8_2", "posit16_1", "takum8", "takum16", "hif8", "int8", "uint4", "int8_f6", "int4_sm", "ternary", "nf4",
+    "ufp8_e8m0",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("fmt", FAMILIES)
+def test_one_rounding_of_the_exact_result(fmt: str) -> None:
+    """Mixed operands and every mode: the exact rational result, encoded under the arithmetic overflow rule."""
+    rng = np.random.default_rng(len(fmt))
+    values = {"add": lambda a, b: a + b, "mul": lambda a, b: a * b, "div": lambda a, b: a / b}
+    overflow = arithmetic_overflow(get(fmt))
+    for mode in Rounding:
+        for _ in range(8):
+            source, other = rng.choice([fmt, "fp8_e5m2", "posit8_2", "int8"], 2)
+            a, b = (int(rng.integers(get(f).code_count)) for f in (source, other))
+            x, y = reference.decode(a, source), reference.decode(b, other)
+            if not isinstance(x, Fraction) or not isinstance(y, Fraction) or 0 in (x, y):
+                continue
+            for op, function in values.items():
+                exact = function(x, y)
+                random = (int(rng.integers(256)), 8) if mode.is_stochastic else None
+                wanted = reference.encode(exact, fmt, mode, overflow, random=random) if exact else None
+                outcome = operate(op, [(source, a), (other, b)], fmt, rounding=mode, random=random)
+                if wanted is not None:
+                    assert outcome.code == wanted
+                    value = reference.decode(outcome.code, fmt)
+                    assert outcome.flags.inexact == (value != exact)
 
 
 # ---- exact reals ---------------------------------------------------------------------------------------------------
