@@ -7,6 +7,7 @@ unpickled.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +51,7 @@ class Tensor:
     @property
     def is_integer(self) -> bool:
         """Whether the elements are integers, which `numfmt quantize` leaves alone."""
-        return self.stored_as is None and self.dtype.lower().startswith(("int", "uint", "i", "u"))
+        return self.stored_as is None and re.fullmatch(r"u?int\d+|[iu]\d+", self.dtype.lower()) is not None
 
     def flat(self) -> npt.NDArray[Any]:
         """The stored elements in memory order, flat: never a copy of a mapped file."""

@@ -24,7 +24,7 @@ from ..formats.scale_rules import scale_rule
 from ..profiles import resolve_block
 from .files import CHUNK, Tensor
 
-__all__ = ["BlockRules", "Piece", "block_pieces", "why_no_blocks"]
+__all__ = ["BlockRules", "Piece", "block_pieces", "check_encodes", "why_no_blocks"]
 
 Array = npt.NDArray[Any]
 Read = Callable[[int, int], Array]
@@ -77,6 +77,11 @@ class Piece:
         b = encode(self._arranged(), self.fmt, axis=self.axis, pad=True, **self.options)
         assert isinstance(b, BlockEncoded)
         return b
+
+
+def check_encodes(fmt: BlockFormat) -> None:
+    """Raise what `encode` raises for every array, such as that the format is decode-only."""
+    encode(np.zeros((1,) * (len(fmt.block) if isinstance(fmt.block, tuple) else 1)), fmt, pad=True)
 
 
 def why_no_blocks(tensor: Tensor, fmt: BlockFormat, axis: Any) -> str | None:

@@ -37,7 +37,7 @@ from .options import (
     in_options,
 )
 from .output import console, note, print_json
-from .pieces import BlockRules, block_pieces, why_no_blocks
+from .pieces import BlockRules, block_pieces, check_encodes, why_no_blocks
 from .report import print_study, progress
 from .study import Group, Study, measure, spread_of
 from .writing import check_output, write_copy
@@ -154,6 +154,7 @@ def choose_floats(
         words = "; ".join(f"{name}: {why}" for name, why in skipped[:3]) or "no elements"
         raise FileFormatError(f"{file.name}: nothing to quantize; {words}")
     if isinstance(fmt, BlockFormat):
+        check_encodes(fmt)
         axis = fmt.axis if rules.axis == "default" else rules.axis
         for tensor in chosen:
             try:

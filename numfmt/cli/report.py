@@ -20,6 +20,7 @@ from .export import csv_text, html_text, json_report
 from .measure import Figures, Scale
 from .measure_blocks import BLOCK
 from .output import console, error_console, new_table, note, print_json, write_text
+from .pieces import check_encodes
 from .study import ALL, Group, Study, choose, measure, width_class
 
 __all__ = ["DEFAULT_FORMATS", "format_list", "figures_table", "print_study", "progress", "report"]
@@ -51,6 +52,8 @@ def format_list(text: str) -> list[Format | BlockFormat]:
     for fmt in found:
         if fmt.is_complex:
             raise ArgumentError(f"{fmt.name} is complex; the report compares real formats")
+        if isinstance(fmt, BlockFormat):
+            check_encodes(fmt)
     return sorted(dict.fromkeys(found), key=lambda fmt: -width_class(fmt))
 
 
