@@ -23,6 +23,7 @@ CARRY_BITS = 31
 LEGACY = {(8, 0): 32, (16, 1): 128, (32, 2): 512}
 #: Exponents within which chunks of products are folded in binary64.
 _REACH = 1000
+_MOST_CARRY = 4096
 
 
 @dataclass(frozen=True)
@@ -148,11 +149,14 @@ def layout(a: Format, b: Format, width: Any = None, carry_bits: Any = None) -> Q
     carry = CARRY_BITS if carry_bits is None else carry_bits
     if width is not None:
         carry = _width_of(a, b, width) - 1 - integer_bits - fraction_bits
-    if isinstance(carry, bool) or not isinstance(carry, (int, np.integer)) or not 0 <= carry <= 4096:
-        least = 1 + integer_bits + fraction_bits
+    # The largest product of posits is a power of two, one unit more than the integer bits hold.
+    least = int(product == Fraction(2) ** integer_bits)
+    if isinstance(carry, bool) or not isinstance(carry, (int, np.integer)) or not least <= carry <= _MOST_CARRY:
+        taken = 1 + integer_bits + fraction_bits
         raise ArgumentError(
-            f"products of {a.name} and {b.name} take {least} bits with the sign, and carry_bits must be an integer "
-            f"from 0 to 4096: got carry_bits={carry!r}"
+            f"products of {a.name} and {b.name} take a sign, {integer_bits} integer and {fraction_bits} fraction bits, "
+            f"and carry_bits must be an integer from {least} to {_MOST_CARRY} (a width from {taken + least} to "
+            f"{taken + _MOST_CARRY}): got carry_bits={carry!r}"
         )
     return QuireLayout(a, b, int(carry), integer_bits, fraction_bits, product)
 
