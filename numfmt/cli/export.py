@@ -61,7 +61,7 @@ def _share_cell(f: Figures, name: str) -> str:
     return f"<td>{'0' if percent == 0 else f'{percent:.3g} %'}</td>"
 
 
-def html_text(study: Study, captions: tuple[str, ...]) -> str:
+def html_text(study: Study, captions: list[str]) -> str:
     """A page with one row per format, SQNR per group; no scripts, nothing loaded from elsewhere."""
     groups = study.groups if study.groups == [ALL] else [*study.groups, ALL]
     finite = [f.sqnr_db for of in study.figures.values() for f in of.values() if math.isfinite(f.sqnr_db)]

@@ -35,6 +35,7 @@ _SQNR_WORDS = (
     "SQNR in dB, higher is better: noise relative to each tensor's own power, averaged over the elements. "
     "max rel: largest relative error of an element (1: flushed to zero)."
 )
+_DASH_WORDS = "A dash: the format has no one range per block, so nothing is counted."
 _SCALE_WORDS = {
     BLOCK: "block: the format's own scales; a last block that is not full is filled up with zeros",
     Scale.POW2.value: "pow2: one power of two per tensor moves its largest magnitude to the format's most precise "
@@ -138,12 +139,13 @@ def _best(study: Study, bits: int, group: str) -> float:
     return max(same) if len(same) > 1 else float("nan")
 
 
-def captions(study: Study) -> tuple[str, str]:
+def captions(study: Study) -> list[str]:
     """What the columns mean."""
-    rules = {of_format[ALL].rule for of_format in study.figures.values()}
-    return _SQNR_WORDS, "Scale " + "; ".join(
-        words for rule, words in _SCALE_WORDS.items() if rule in rules
-    ) + " (--scale)."
+    all_figures = [of_format[ALL] for of_format in study.figures.values()]
+    rules = {f.rule for f in all_figures}
+    words = "; ".join(text for rule, text in _SCALE_WORDS.items() if rule in rules)
+    lines = [_SQNR_WORDS, f"Scale {words}{'' if rules == {BLOCK} else ' (--scale)'}."]
+    return lines + ([_DASH_WORDS] if any(f.unknown for f in all_figures) else [])
 
 
 def print_study(study: Study) -> None:

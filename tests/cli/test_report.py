@@ -329,7 +329,8 @@ def test_report_of_block_formats_on_screen_as_page_and_as_picture(run, npz, tmp_
     args = ("report", npz, "--formats", "mxfp4,uint4_g32,int4", "--html", page, "--plot", picture)
     text = run(*args, columns="80").stdout
     assert " 4.25 block" in text and max(map(len, text.splitlines())) <= 80
-    assert "block: the format's own scales" in text and " -" in text
+    assert "block: the format's own scales" in text and " -" in text and "A dash: the format has no one" in text
+    assert "(--scale)" in text and "(--scale)" not in run("report", npz, "--formats", "mxfp4").stdout
     assert "<td>4.25</td><td class=left>block</td>" in page.read_text() and picture.read_bytes()[:4] == b"\x89PNG"
 
 
