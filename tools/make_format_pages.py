@@ -20,6 +20,7 @@ import numfmt as nf
 from numfmt import BlockFormat
 from numfmt.cli.families import BLOCK_FAMILIES, family_of
 from numfmt.display import number_text
+from numfmt.formats.ggml import GgmlFormat
 from numfmt.formats.scale_rules import block_exponents
 from numfmt.interop import LAYOUTS
 
@@ -113,7 +114,11 @@ def _pages() -> list[tuple[Page, list[BlockFormat]]]:
         names.sort(key=lambda n: (next(i for i, p in enumerate(patterns) if re.fullmatch(p, n)), _natural(n)))
         if names:
             found.append((page, [left.pop(name) for name in names]))
-    return found + [(Page(name, name.upper(), "", name), [fmt]) for name, fmt in left.items()]
+    return found + [(Page(name, _title(fmt), "", name), [fmt]) for name, fmt in left.items()]
+
+
+def _title(fmt: BlockFormat) -> str:
+    return f"{fmt.row.type_name} (ggml)" if isinstance(fmt, GgmlFormat) else fmt.name
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
