@@ -130,9 +130,10 @@ def vectors(command: Sequence[str], rows: int, level: int, seed: int) -> Array:
 
 
 class Count(NamedTuple):
-    """One comparison: rows, rows with wrong codes, rows with wrong flags, and the first wrong rows."""
+    """One comparison: rows, rows with anything wrong, with wrong codes, with wrong flags, and the first wrong rows."""
 
     rows: int
+    wrong: int
     codes: int
     flags: int
     examples: list[str]
@@ -141,12 +142,9 @@ class Count(NamedTuple):
 def check(table: Array, function: Function, implementation: Implementation, options: dict[str, str]) -> Count:
     """Compare one table of TestFloat with an implementation."""
     *operands, wanted, wanted_flags = table.T
-    codes, flags = implementation(
-        options.pop("op", function.op),
-        list(zip(function.sources, operands, strict=True)),
-        function.result,
-        **options,
-    )
+    arguments = {"op": function.op} | options
+    columns = list(zip(function.sources, operands, strict=True))
+    codes, flags = implementation(arguments.pop("op"), columns, function.result, **arguments)
     wrong_code = codes.astype(np.uint64) != wanted
     wrong_flags = flags != wanted_flags.astype(np.uint8)
     examples = []
@@ -156,7 +154,9 @@ def check(table: Array, function: Function, implementation: Implementation, opti
             f"{function.name} {inputs}: {int(codes[i]):x} flags {int(flags[i]):02x}, "
             f"TestFloat {int(wanted[i]):x} {int(wanted_flags[i]):02x}"
         )
-    return Count(len(table), int(wrong_code.sum()), int(wrong_flags.sum()), examples)
+    return Count(
+        len(table), int((wrong_code | wrong_flags).sum()), int(wrong_code.sum()), int(wrong_flags.sum()), examples
+    )
 
 
 def settings(
@@ -213,7 +213,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             count = check(table, function, implementation, options | {"nan": given.nan})
             report[label] = count._asdict()
             total += count.rows
-            wrong += max(count.codes, count.flags)
+            wrong += count.wrong
             print(f"{label}: {count.rows} rows, {count.codes} codes and {count.flags} flags wrong", flush=True)
             for example in count.examples:
                 print(f"    {example}")

@@ -442,6 +442,21 @@ def test_one_rounding_of_the_exact_result(fmt: str) -> None:
                     assert outcome.flags.inexact == (value != exact)
 
 
+@pytest.mark.parametrize("fmt", ["lns8_3", "lns16_8", "lns6_0", "takum_log8", "takum_log16", "takum_log32"])
+def test_logarithmic_places_equal_those_of_conversion(fmt: str) -> None:
+    """Two ways to place a rational: exact order here, integer powers and 256-bit logarithms in ``places.py``."""
+    rng = np.random.default_rng(get(fmt).bits)
+    wild = rng.integers(0, 0x7F800000, 12)
+    near = 0x3F800000 + rng.integers(-(1 << 24), 1 << 24, 12)
+    for code in [*wild.tolist(), *near.tolist(), 0x3F800000, 0x40000000]:
+        for sign_bit in (0, 1 << 31):
+            x = Fraction(reference.decode(code + sign_bit, "binary32"))
+            for mode in Rounding:
+                random = (int(rng.integers(16)), 4) if mode.is_stochastic else None
+                ours = operate("cast", [("binary32", code + sign_bit)], fmt, rounding=mode, random=random)
+                assert ours.code == reference.encode(x, fmt, mode, random=random), (code, mode)
+
+
 # ---- exact reals ---------------------------------------------------------------------------------------------------
 
 
