@@ -15,7 +15,7 @@ from .._report import ReportSums
 from ..errors import NumfmtError
 from .files import Tensor
 from .measure import COUNTS, Spread, native, unit_of
-from .pieces import BlockRules, Piece, block_pieces, why_no_blocks
+from .pieces import BlockRules, Piece, Read, block_pieces, why_no_blocks
 
 __all__ = ["BLOCK", "BlockSums", "unknown_counts"]
 
@@ -52,9 +52,8 @@ class BlockSums:
         self.scales: list[float] = []
         self._sums = ReportSums(fmt.encoded_element, fmt.name)
 
-    def run(self, advance: Callable[[int], None]) -> None:
-        """Go through the tensor; `advance` hears of every number of elements done."""
-        stored = self.tensor.reader()
+    def run(self, stored: Read, advance: Callable[[int], None]) -> None:
+        """Go through the tensor, read by ``tensor.reader()``; `advance` hears of every number of elements done."""
 
         def read(start: int, stop: int) -> Array:
             return native(stored(start, stop))

@@ -24,9 +24,10 @@ from ..formats.scale_rules import scale_rule
 from ..profiles import resolve_block
 from .files import CHUNK, Tensor
 
-__all__ = ["BlockRules", "Piece", "block_pieces", "check_encodes", "why_no_blocks"]
+__all__ = ["BlockRules", "Piece", "Read", "block_pieces", "check_encodes", "why_no_blocks"]
 
 Array = npt.NDArray[Any]
+#: The real numbers of a range of elements in C order.
 Read = Callable[[int, int], Array]
 #: Rules whose scale follows from the least and the largest element, so that appending these to a piece is enough.
 _BY_EXTREMES = ("absmax", "absmax_full", "absmax_119", "minmax")

@@ -129,8 +129,10 @@ def measure(
         plans = [Sums(fmt, scale_of(fmt, rule, spread), spread, options or Rules()) for fmt, rule in scalars]
         _measure_scalars(tensor, spread, plans, advance)
         block_plans = [BlockSums(fmt, tensor, spread, block_options or BlockRules()) for fmt in blocks]
+        stored = tensor.reader() if block_plans else None
         for sums in block_plans:
-            sums.run(partial(_tell, advance, sums.fmt.name))
+            assert stored is not None
+            sums.run(stored, partial(_tell, advance, sums.fmt.name))
         finished: list[Sums | BlockSums] = [*plans, *block_plans]
         for done in finished:
             of_format = study.figures[done.fmt.name]

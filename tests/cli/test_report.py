@@ -338,3 +338,14 @@ def test_decode_only_and_complex_block_formats_are_refused_by_name(run, npy):
     for name in ("q4_k", "fairy"):
         result = run("report", npy, "--formats", f"mxfp4,{name}")
         assert result.exit_code == 1 and name in result.stderr and len(result.stderr.splitlines()) == 1
+
+
+def test_figures_of_block_formats_do_not_depend_on_the_pieces(run_json, npz, monkeypatch):
+    from numfmt.cli import pieces
+
+    args = ("report", npz, "--formats", "mxfp4,nvfp4,uint4_affine_tensor,ternary_absmean", "--json")
+    whole = run_json(*args)["results"]
+    monkeypatch.setattr(pieces.block_pieces, "__defaults__", (None, 64))
+    for a, b in zip(whole, run_json(*args)["results"], strict=True):
+        # Sums of a few thousand squares in two orders differ by far less than 1e-9 of themselves.
+        assert a.pop("sqnr_db") == pytest.approx(b.pop("sqnr_db"), abs=1e-8) and a == b
