@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import analysis, errors, formats, interop, reference, testing
+    from . import analysis, errors, formats, interop, ops, reference, testing
     from ._api import cast, decode, encode, quantize, warmup
     from ._array import Encoded
     from ._block_array import BlockEncoded
@@ -40,8 +40,25 @@ if TYPE_CHECKING:
         scale_rules,
     )
     from .interop import load, save, swizzle, unpack, unswizzle
+    from .ops.comparison import compare, total_order
+    from .ops.elementwise import add, div, faa, fma, mul, reciprocal, remainder, rsqrt, sqrt, sub
+    from .ops.extremes import (
+        maximum,
+        maximum_magnitude,
+        maximum_magnitude_number,
+        maximum_number,
+        minimum,
+        minimum_magnitude,
+        minimum_magnitude_number,
+        minimum_number,
+    )
+    from .ops.flags import Flags
     from .ops.fused import fused_dot, fused_sum
+    from .ops.growth import grown_format
+    from .ops.integral import round_to_integral
+    from .ops.neighbours import next_down, next_up
     from .ops.quire import Quire
+    from .ops.signs import absolute, copysign, negate
     from .profiles import Difference, Profile, Rule, compare_profiles, profile_names
     from .rounding import HashRandom, NaNRule, Overflow, PhiloxRandom, RandomBits, Rounding
 
@@ -55,6 +72,7 @@ __all__ = [
     "Difference",
     "Encoded",
     "ExponentFormat",
+    "Flags",
     "FloatFormat",
     "Format",
     "FormatInfo",
@@ -80,28 +98,56 @@ __all__ = [
     "TakumLogFormat",
     "Unpacked",
     "__version__",
+    "absolute",
+    "add",
     "analysis",
     "cast",
+    "compare",
     "compare_profiles",
+    "copysign",
     "decode",
+    "div",
     "encode",
     "errors",
+    "faa",
     "finfo",
+    "fma",
     "formats",
     "fused_dot",
     "fused_sum",
     "get",
+    "grown_format",
     "interop",
     "load",
+    "maximum",
+    "maximum_magnitude",
+    "maximum_magnitude_number",
+    "maximum_number",
+    "minimum",
+    "minimum_magnitude",
+    "minimum_magnitude_number",
+    "minimum_number",
+    "mul",
     "names",
+    "negate",
+    "next_down",
+    "next_up",
+    "ops",
     "profile_names",
     "quantize",
+    "reciprocal",
     "reference",
     "register",
+    "remainder",
+    "round_to_integral",
+    "rsqrt",
     "save",
     "scale_rules",
+    "sqrt",
+    "sub",
     "swizzle",
     "testing",
+    "total_order",
     "unpack",
     "unswizzle",
     "warmup",
@@ -120,10 +166,20 @@ _HOME = {
     "interop": "load save swizzle unpack unswizzle",
     "ops.fused": "fused_dot fused_sum",
     "ops.quire": "Quire",
+    "ops.comparison": "compare total_order",
+    "ops.elementwise": "add div faa fma mul reciprocal remainder rsqrt sqrt sub",
+    "ops.extremes": "maximum maximum_magnitude maximum_magnitude_number "
+    "maximum_number minimum minimum_magnitude "
+    "minimum_magnitude_number minimum_number",
+    "ops.flags": "Flags",
+    "ops.growth": "grown_format",
+    "ops.integral": "round_to_integral",
+    "ops.neighbours": "next_down next_up",
+    "ops.signs": "absolute copysign negate",
     "profiles": "Difference Profile Rule compare_profiles profile_names",
     "rounding": "HashRandom NaNRule Overflow PhiloxRandom RandomBits Rounding",
 }
-_SUBMODULES = ("analysis", "errors", "formats", "interop", "reference", "testing")
+_SUBMODULES = ("analysis", "errors", "formats", "interop", "ops", "reference", "testing")
 _MODULE_OF = {name: module for module, members in _HOME.items() for name in members.split()}
 
 

@@ -32,6 +32,8 @@ __all__ = ["cast", "decode", "encode", "quantize", "warmup"]
 Array = npt.NDArray[Any]
 _F32, _F64 = np.dtype(np.float32), np.dtype(np.float64)
 _CHUNK = 1 << 16
+#: What `nan=` may say in `cast` besides a NaNRule.
+HARDWARE_NAN = ("x86_sse", "arm", "arm_default", "riscv")
 
 
 def encode(
@@ -185,7 +187,7 @@ def _block_input(x: Any, fmt: BlockFormat) -> Any:
 
 
 def _block_report(b: BlockEncoded, x: Any) -> Any:
-    from ._block_api import block_unit
+    from ._block_api import block_unit, block_zero
 
     if b.format.is_complex:
         raise ArgumentError(f"report is for real formats; {b.format.name} is complex")
@@ -195,6 +197,7 @@ def _block_report(b: BlockEncoded, x: Any) -> Any:
         np.asarray(decode_block(b, np.float64)),
         unit=block_unit(b),
         name=b.format.name,
+        zero=block_zero(b),
     )
 
 
@@ -550,6 +553,8 @@ def cast(
     nan: Any = None,
     profile: Any = None,
     random: Any = None,
+    flags: bool = False,
+    tininess: str = "after",
     out: Array | None = None,
     report: bool = False,
 ) -> Any:
@@ -557,9 +562,20 @@ def cast(
 
     Parameters are those of `encode`. Never passes through a dtype that would round first.
 
+    Parameters
+    ----------
+    nan : NaNRule or str, optional
+        Also a NaN policy of hardware, "x86_sse", "arm", "arm_default" or "riscv": payloads as it propagates them, and
+        the integer that it makes of NaN and of numbers beyond the range (these unless `overflow` is given).
+    flags : bool
+        Also return `numfmt.Flags`. To an integer format, what it cannot represent is invalid and nothing else
+        (IEEE 754-2019 section 5.8).
+    tininess : {"after", "before"}
+        When the underflow flag looks: after rounding (x86, RISC-V) or before (ARM).
+
     Returns
     -------
-    Encoded, same shape, codes of dtype ``fmt.code_dtype``; with `report`, also a ConversionReport
+    Encoded, same shape, codes of dtype ``fmt.code_dtype``; with `flags`, also Flags; with `report`, a ConversionReport
 
     Notes
     -----
@@ -578,9 +594,21 @@ def cast(
         )
     if e.format.is_complex:
         return encode(decode(e), fmt, out=out, report=report)
-    policy = resolve_policy(fmt, rounding, overflow, nan, profile)
+    hardware = nan.lower() if isinstance(nan, str) and nan.lower() in HARDWARE_NAN else None
+    policy = resolve_policy(fmt, rounding, overflow, None if hardware else nan, profile)
     source = _random_source(policy, random)
     codes = _out_array(out, e.shape, fmt.code_dtype)
+    if tininess not in ("after", "before"):
+        raise ArgumentError(f"tininess must be 'after' or 'before' rounding, got {tininess!r}")
+    if flags or hardware:
+        from .ops._casting import cast_with_flags
+
+        if report:
+            raise ArgumentError("report and flags (or a hardware NaN policy) do not go together: call cast twice")
+        given = overflow is not None
+        raised = cast_with_flags(e, fmt, policy, hardware or "canonical", source, tininess, codes, overflow_given=given)
+        result = Encoded._wrap(codes, fmt)
+        return (result, raised) if flags else result
     source_fmt = e.format
     if source_fmt.exact and source_fmt.value_dtype.kind != "O":
         values = decode(e, dtype=source_fmt.value_dtype)

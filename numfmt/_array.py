@@ -70,7 +70,7 @@ class Encoded:
     """
 
     __slots__ = ("codes", "format")
-    #: NumPy ufuncs on codes would be silently wrong: they raise, and the message of `_no_arithmetic` helps.
+    #: NumPy ufuncs on codes would be silently wrong: they raise, and the message of `_operation` helps.
     __array_ufunc__: ClassVar[None] = None
 
     codes: npt.NDArray[Any]
@@ -232,13 +232,48 @@ class Encoded:
 
     __hash__ = None  # type: ignore[assignment]
 
-    def _no_arithmetic(self, other: object = None) -> Any:
+    def _operation(self, other: object, sign: str, name: str) -> Any:
+        if not isinstance(other, Encoded) or other.format != self.format:
+            what = f"Encoded in {other.format.name}" if isinstance(other, Encoded) else type(other).__name__
+            raise FormatMismatchError(
+                f"{sign} on Encoded must say how it rounds unless both are Encoded in one format, got "
+                f"{self.format.name} and {what}; call numfmt.{name}(a, b, fmt=...)"
+            )
+        from .ops import elementwise
+
+        return getattr(elementwise, name)(self, other)
+
+    def __add__(self, other: object) -> Any:
+        return self._operation(other, "+", "add")
+
+    def __sub__(self, other: object) -> Any:
+        return self._operation(other, "-", "sub")
+
+    def __mul__(self, other: object) -> Any:
+        return self._operation(other, "*", "mul")
+
+    def __truediv__(self, other: object) -> Any:
+        return self._operation(other, "/", "div")
+
+    __radd__, __rsub__, __rmul__, __rtruediv__ = __add__, __sub__, __mul__, __truediv__  # only ever to raise
+
+    def __neg__(self) -> Encoded:
+        from .ops.signs import negate
+
+        return negate(self)  # type: ignore[no-any-return]
+
+    def __abs__(self) -> Encoded:
+        from .ops.signs import absolute
+
+        return absolute(self)  # type: ignore[no-any-return]
+
+    def _no_operator(self, other: object = None) -> Any:
         raise FormatMismatchError(
-            "arithmetic on Encoded must say how it rounds: compute on decoded values (np.asarray(e)) and encode those"
+            "@ and ** on Encoded must say how they round: call numfmt.matmul(a, b, model=...), or compute on decoded values "
+            "(np.asarray(e)) and encode those"
         )
 
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _no_arithmetic
-    __matmul__ = __rmatmul__ = __pow__ = __rpow__ = __neg__ = __abs__ = _no_arithmetic
+    __matmul__ = __rmatmul__ = __pow__ = __rpow__ = _no_operator
 
     # ---- display -------------------------------------------------------------------------------------------------
 

@@ -28,7 +28,7 @@ from .formats.posit import PositFormat
 from .formats.random import RandomSource
 from .formats.real import brief
 from .formats.takum import TakumFormat
-from .rounding import NaNRule, Overflow, Rounding
+from .rounding import NaNRule, Overflow, RandomBits, Rounding
 
 __all__ = [
     "CHUNK",
@@ -44,6 +44,7 @@ __all__ = [
     "refuse",
     "round_exact",
     "round_short",
+    "rounds_away",
     "short_result",
 ]
 
@@ -185,7 +186,7 @@ def round_exact(
         return Result(codes, flags, refused)
     values = to_odd(exact)
     if source is not None:
-        shifted = source if not hasattr(source, "start") else replace(source, start=source.start + start)
+        shifted = source if isinstance(source, RandomBits) else replace(source, start=source.start + start)
         refused = plan.run_stochastic(values, codes, shifted, values.shape)
         return Result(codes, _flags_of(values, codes, fmt, policy), refused, _delicate(values, fmt))
     if policy.overflow is Overflow.WRAP:
@@ -209,7 +210,7 @@ def _wrapped(exact: Exact, fmt: Format, policy: Policy, found: Result) -> Result
     side = (rest > half).astype(np.int8) - (rest < half)
     side[shift > 64] = -1
     odd = whole & np.uint64(1) == 1
-    away = (rest != 0) & _away(policy.rounding, negative, side, odd)
+    away = (rest != 0) & rounds_away(policy.rounding, negative, side, odd)
     integer = whole + away
     codes = np.where(negative, np.uint64(0) - integer, integer) & np.uint64((1 << fmt.bits) - 1)
     found.codes[finite] = codes[finite]
@@ -217,7 +218,7 @@ def _wrapped(exact: Exact, fmt: Format, policy: Policy, found: Result) -> Result
     return found._replace(doubtful=finite & (s & np.uint64(1) != 0) & (shift <= 1) & (shift > -fmt.bits))
 
 
-def _away(mode: Rounding, negative: Array, side: Array, odd: Array) -> Array:
+def rounds_away(mode: Rounding, negative: Array, side: Array, odd: Array) -> Array:
     """`Rounding.away` on arrays, of inexact values in a code line of integers."""
     tie = {
         Rounding.NEAREST_EVEN: odd,
@@ -231,7 +232,7 @@ def _away(mode: Rounding, negative: Array, side: Array, odd: Array) -> Array:
         Rounding.AWAY_FROM_ZERO: np.ones_like(odd),
         Rounding.TO_ODD: ~odd,
     }[mode]
-    return np.where(side == 0, tie, side > 0) if mode.is_nearest else tie
+    return np.asarray(np.where(side == 0, tie, side > 0) if mode.is_nearest else tie)
 
 
 def _delicate(values: Array, fmt: Format) -> Array:
@@ -274,11 +275,7 @@ def _flags_of(values: Array, codes: Array, fmt: Format, policy: Policy) -> Array
     if isinstance(fmt, MinifloatBase):
         smallest = 2.0 ** (1 - fmt.bias)
     tiny = inexact & (values != 0) & (np.abs(values) < smallest) & ~beyond
-    return (
-        (inexact | beyond).astype(np.uint8)
-        + tiny.astype(np.uint8) * np.uint8(2)
-        + beyond.astype(np.uint8) * np.uint8(4)
-    )
+    return np.asarray((inexact | beyond) * np.uint8(1) + tiny * np.uint8(2) + beyond * np.uint8(4))
 
 
 def _overflows(values: Array, fmt: Format, mode: Rounding) -> Array:
@@ -301,7 +298,7 @@ def _overflows(values: Array, fmt: Format, mode: Rounding) -> Array:
             side = -distance if negative else distance
             odd = np.full(values.shape, code % 2 == 1)
             inside = values > successor if negative else values < successor
-            beyond &= ~inside | _away(mode, np.full(values.shape, negative), side, odd)
+            beyond &= ~inside | rounds_away(mode, np.full(values.shape, negative), side, odd)
     return np.asarray(over | under)
 
 
@@ -349,7 +346,7 @@ def quick_native(op: str, formats: list[Format], target: Format, policy: Policy)
 
 def short_result(op: str, operands: list[Array], formats: list[Format], mode: Rounding) -> Array | None:
     """Results rounded to odd by the short-operand kernel, or None where its preconditions fail."""
-    number = _NUMBER[op]
+    number = _NUMBER.get(op, len(_NUMBER))
     if number > _NUMBER["fma"] or not all(_is_short(f) for f in formats):
         return None
     from ._kernels import fast32, odd

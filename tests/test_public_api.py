@@ -10,25 +10,46 @@ import sys
 import numfmt as nf
 
 RULES = "rounding=None, overflow=None, nan=None, profile=None, random=None"
+RESULT = "fmt=None, rounding=None, overflow=None, nan=None, random=None, flags=False, tininess='after', out=None"
+SIGN = "overflow=None, nan=None, flags=False, out=None"
+UNARY = ("reciprocal", "rsqrt", "sqrt")
+BINARY = ("add", "div", "mul", "remainder", "sub") + tuple(
+    f"{name}{magnitude}{number}"
+    for name in ("minimum", "maximum")
+    for magnitude in ("", "_magnitude")
+    for number in ("", "_number")
+)
 BLOCKS = "axis='default', pad=False, scale_rule=None, nonfinite=None, scales=None, tensor_scale=None"
 FUSED = "fmt=None, axis=-1, rounding=None, overflow=None, random=None, width=None"
 SIGNATURES = {
-    "cast": f"e, fmt, *, {RULES}, out=None, report=False",
+    **dict.fromkeys(UNARY, f"a, *, {RESULT}"),
+    **dict.fromkeys(BINARY, f"a, b, *, {RESULT}"),
+    **dict.fromkeys(("faa", "fma"), f"a, b, c, *, {RESULT}"),
+    "absolute": f"a, *, {SIGN}",
+    "cast": f"e, fmt, *, {RULES}, flags=False, tininess='after', out=None, report=False",
+    "compare": "a, b, predicate='equal', *, flags=False",
     "compare_profiles": "fmt, p, q",
+    "copysign": f"a, b, *, {SIGN}",
     "decode": "e, fmt=None, *, dtype=None, out=None",
     "encode": f"x, fmt, *, {RULES}, {BLOCKS}, out=None, report=False",
     "finfo": "fmt",
     "fused_dot": f"a, b, *, {FUSED}",
     "fused_sum": f"a, *, {FUSED}",
     "get": "name",
+    "grown_format": "op, *formats",
     "load": "path",
     "names": "pattern='*', *, kind=None",
+    "negate": f"a, *, {SIGN}",
+    "next_down": "a, *, nan=None, flags=False, out=None",
+    "next_up": "a, *, nan=None, flags=False, out=None",
     "profile_names": "",
     "quantize": f"x, fmt, *, {RULES}, {BLOCKS}, out=None, report=False",
     "register": "fmt, *, name=None, aliases=()",
+    "round_to_integral": f"a, *, exact=False, {RESULT}",
     "save": "path, obj",
     "scale_rules": "",
     "swizzle": "scales, layout='nvidia_128x4'",
+    "total_order": "a, b",
     "unpack": "data, fmt, *, layout=None, shape, axis='default', scales=None, tensor_scale=None, zero_points=None, "
     "offset=None, sides=None",
     "unswizzle": "data, shape, layout='nvidia_128x4'",

@@ -33,6 +33,7 @@ from ._nans import nan_codes, propagates
 from ._operands import Settings, operands_of, result_array, result_format, settings_of
 from ._scalar import NO_POLES, Call, compute_scalars
 from ._special_flags import DIVIDE_BY_ZERO, INVALID, signaling_flags, special_flags
+from ._values import EXTREMES, extreme_values, integral_values
 from .flags import Flags
 
 __all__ = ["Job", "operate", "paired", "run_job"]
@@ -190,6 +191,8 @@ class Job:
         """Whether binary64 holds the operands, and 53 bits and a sticky one decide the results."""
         source = self.settings.source
         width = 0 if source is None else source.width
+        if source is not None and self.op.startswith("round_to_integral"):
+            return False
         return all(map(is_binary64, self.formats)) and holds_results(self.target, self.settings.policy, width)
 
     def _short(self, codes: list[Array], result: Array) -> bool:
@@ -228,9 +231,10 @@ class Job:
 
     def _piece(self, codes: list[Array], result: Array, bits: Array, start: int) -> Array | None:
         settings, target = self.settings, self.target
-        values = [operand_values(c, f) for c, f in zip(codes, self.formats, strict=True)]
-        exact = exact_result(self.op, values, settings.policy.rounding)
-        signals = special_flags(self.op, values) if exact.kinds.any() else None
+        given = [operand_values(c, f) for c, f in zip(codes, self.formats, strict=True)]
+        op, values = self._as_arithmetic(given)
+        exact = exact_result(op, values, settings.policy.rounding)
+        signals = special_flags(op, values) if exact.kinds.any() or op != self.op else None
         if signals is not None:
             self._check_poles(signals, exact, start)
         found = round_exact(exact, target, settings.policy, settings.source, settings.tininess, start)
@@ -238,6 +242,8 @@ class Job:
             refuse(target, found.refused)
         result[:] = found.codes
         bits[:] = found.flags
+        if self.op == "round_to_integral_exact":
+            bits |= (values[0] != given[0]) & ~np.isnan(given[0])
         if signals is not None:
             bits |= signals
             bits |= self._unrepresentable(exact, signals, result)
@@ -245,6 +251,17 @@ class Job:
             if signaling is not None:
                 bits |= signaling
         return found.doubtful
+
+    def _as_arithmetic(self, values: list[Array]) -> tuple[str, list[Array]]:
+        """Operations that choose or round a value exactly, as products with 1."""
+        if self.op in ("cast", "round_to_integral", "round_to_integral_exact") or self.op in EXTREMES:
+            found = values[0]
+            if self.op in EXTREMES:
+                found = extreme_values(self.op, *values)
+            elif self.op != "cast":
+                found = integral_values(found, self.settings.policy.rounding)
+            return "mul", [found, np.ones(found.shape)]
+        return self.op, values
 
     def _check_poles(self, signals: Array, exact: Exact, start: int) -> None:
         """x / 0 where it is no infinity: NaN, or for integers an error."""

@@ -18,7 +18,7 @@ from ..formats.base import Format
 from ..formats.floating import FloatFormat, Specials
 from ..formats.integer import IntFormat
 
-__all__ = ["NAN_POLICIES", "has_payload", "integer_code", "nan_codes", "propagates", "signaling"]
+__all__ = ["NAN_POLICIES", "has_payload", "integer_code", "nan_codes", "propagates", "read_nans", "signaling"]
 
 Array = npt.NDArray[Any]
 NAN_POLICIES = ("canonical", "riscv", "arm_default", "x86_sse", "arm")
@@ -62,7 +62,8 @@ def signaling(codes: Array, fmt: Format) -> Array | None:
     return np.asarray(nan & (trailing < codes.dtype.type(1 << (fmt.M - 1))))
 
 
-def _read(codes: Array, fmt: Format) -> _NaNs:
+def read_nans(codes: Array, fmt: Format) -> _NaNs:
+    """The NaNs among codes, and what they carry."""
     none, zero = np.zeros(codes.shape, bool), np.zeros(codes.shape, np.uint64)
     if has_payload(fmt):
         assert isinstance(fmt, FloatFormat)
@@ -90,7 +91,7 @@ def nan_codes(
 ) -> Array:
     """Codes of NaN results of flat operands; `values` are needed for fma alone, to see 0 * infinity."""
     assert isinstance(target, FloatFormat)
-    operands = [_read(c, f) for c, f in zip(codes, formats, strict=True)]
+    operands = [read_nans(c, f) for c, f in zip(codes, formats, strict=True)]
     shape = codes[0].shape
     yes, none = np.ones(shape, bool), np.zeros(shape, bool)
     default = _NaNs(yes, none, yes if policy == "x86_sse" else none, np.zeros(shape, np.uint64))

@@ -21,14 +21,14 @@ from ..formats.floating import MinifloatBase
 from ..formats.integer import IntFormat
 from ..formats.lns import LnsFormat
 from ..formats.posit import PositFormat
-from ..formats.real import Real
+from ..formats.real import Real, approximation
 from ..formats.takum import TakumFormat, TakumLogFormat
 from ..formats.unpacked import Kind, Unpacked
 from ..rounding import Overflow, Rounding
 from . import _exact_numbers as exact
 from ._exact_numbers import Number, decide
 
-__all__ = ["NO_POLES", "Call", "compute_scalars", "read"]
+__all__ = ["NO_POLES", "Call", "compute_scalars", "order", "read"]
 
 Array = npt.NDArray[Any]
 #: x / 0 is NaN (NaR) in these, not an infinity: P3109 v4.0 section 4.5, POSIT22 section 5.
@@ -147,8 +147,55 @@ def _remainder(a: Operand, b: Operand) -> Outcome:
     return _signed(exact.add(a.value, exact.multiply(b.value, Fraction(-n))), a.negative)
 
 
+def order(a: Operand, b: Operand) -> int:
+    """-1, 0 or 1 of operands that are not NaN; zeros are equal."""
+    ranks = [(-1 if x.negative else 1) if x.kind is Kind.INFINITY else 0 for x in (a, b)]
+    if ranks != [0, 0]:
+        return (ranks[0] > ranks[1]) - (ranks[0] < ranks[1])
+    return exact.sign(exact.add(a.value, exact.negate(b.value)))
+
+
+def _copied(x: Operand) -> Outcome:
+    if x.kind is Kind.FINITE:
+        return Outcome(x.value)
+    sign = int(x.negative)
+    if x.kind is Kind.NAN:
+        return Outcome(_NAN)
+    return Outcome(Unpacked.infinity(sign) if x.kind is Kind.INFINITY else Unpacked.zero(sign))
+
+
+def _extreme(op: str, a: Operand, b: Operand) -> Outcome:
+    """IEEE 754-2019 section 9.6; -0 lies below +0."""
+    if Kind.NAN in (a.kind, b.kind):
+        return _copied(b if (a.kind is Kind.NAN) == op.endswith("_number") else a)
+    greater, larger = op.startswith("maximum"), 0
+    if "magnitude" in op:
+        larger = order(*(_opposite(x) if x.negative else x for x in (a, b)))
+    larger = larger or order(a, b) or int(b.negative) - int(a.negative)
+    return _copied(a if (larger > 0) == greater else b)
+
+
+def _integral(a: Operand, mode: Rounding, draw: tuple[int, int] | None) -> Outcome:
+    if a.kind is not Kind.FINITE:
+        return _copied(a)
+
+    def rounded(real: Real) -> int:
+        x = approximation(real)
+        whole = floor(x)
+        nu = x - whole
+        if mode.is_stochastic:
+            return whole + (draw is not None and nu != 0 and mode.away_stochastic(nu, *draw))
+        side = (2 * nu > 1) - (2 * nu < 1)
+        return whole + (nu != 0 and mode.away(a.negative, side, whole % 2 == 0))
+
+    integer = Fraction(decide(exact.negate(a.value) if a.negative else a.value, rounded))
+    return _signed(-integer if a.negative else integer, a.negative)
+
+
 def _result(op: str, x: list[Operand], downward: bool) -> Outcome:
     """The exact result of an operation on operands that are not NaN (IEEE 754-2019 sections 5.4, 6.1, 6.3)."""
+    if op == "cast":
+        return _copied(x[0])
     if op in ("add", "faa"):
         return _sum(x, downward)
     if op == "sub":
@@ -271,11 +318,23 @@ def _one(
 ) -> tuple[int, int]:
     operands = [read(f, c) for f, c in zip(call.formats, codes, strict=True)]
     unrepresented = INVALID if call.target.nan_code is None else 0
+    if call.op.startswith(("minimum", "maximum")):
+        return _delivered(call, _extreme(call.op, operands[0], operands[1]), conv, draw)
     if any(x.kind is Kind.NAN for x in operands):
         lost = call.op == "fma" and Kind.NAN not in (operands[0].kind, operands[1].kind)
         invalid = INVALID if lost and _product(operands[0], operands[1]) is None else 0
         return conv.encode_exact(_NAN), unrepresented | invalid
-    result, flags = _result(call.op, operands, downward)
+    if call.op.startswith("round_to_integral"):
+        outcome = _integral(operands[0], call.policy.rounding, draw)
+        mark, flags = _delivered(call, outcome, conv, draw)
+        changed = outcome.result != operands[0].value and operands[0].kind is Kind.FINITE
+        return mark, flags | (INEXACT if changed and call.op.endswith("_exact") else 0)
+    return _delivered(call, _result(call.op, operands, downward), conv, draw)
+
+
+def _delivered(call: Call, outcome: Outcome, conv: Conversion, draw: tuple[int, int] | None) -> tuple[int, int]:
+    """Code and flags of an exact result."""
+    result, flags = outcome
     if not isinstance(result, Unpacked):
         mark, raised = round_number(result, call.target, call.policy, call.tininess, draw)
         return mark, flags | raised
@@ -286,7 +345,7 @@ def _one(
         result = _NAN
     mark = conv.encode_exact(result, draw)
     if result.kind is Kind.NAN:
-        flags |= unrepresented
+        flags |= INVALID if call.target.nan_code is None else 0
     elif result.kind is Kind.INFINITY and not pole:
         flags |= 0 if mark == call.target.infinity_codes[result.sign] else INVALID
     elif result.kind is Kind.ZERO and not call.target.has_zero:
