@@ -21,7 +21,7 @@ from .formats.random import RandomSource, random_integers
 from .formats.registry import scalar
 from .profiles import resolve_block
 
-__all__ = ["BlockCall", "block_unit", "decode_block", "encode_block", "quantize_block"]
+__all__ = ["BlockCall", "block_unit", "block_zero", "decode_block", "encode_block", "quantize_block"]
 
 Array = npt.NDArray[Any]
 #: Elements whose temporaries are alive at a time on the NumPy path.
@@ -323,7 +323,20 @@ def _quantize_fast(x: Array, fmt: BlockFormat, options: dict[str, Any], values: 
 
 def block_unit(b: BlockEncoded) -> Array:
     """The scale of every element, in the data's shape: what bounds and quanta of the element are multiplied with."""
+    return _each(b, np.abs(b.scale_values))
+
+
+def block_zero(b: BlockEncoded) -> Array | None:
+    """The zero point of every element, in the data's shape; None for formats without."""
+    if b.zero_points is None:
+        return None
+    assert b.format.zero_point is not None
+    return _each(b, decode_codes(b.zero_points, b.format.zero_point))
+
+
+def _each(b: BlockEncoded, per_block: Array) -> Array:
+    """A number per block as one per element."""
     blocking = b._blocking
-    scales = blocking.split_scales(np.abs(b.scale_values))
-    wide = np.broadcast_to(scales[:, None], (blocking.count, blocking.size))
+    numbers = blocking.split_scales(per_block)
+    wide = np.broadcast_to(numbers[:, None], (blocking.count, blocking.size))
     return blocking.crop(blocking.join(np.ascontiguousarray(wide)))

@@ -85,13 +85,12 @@ class ReportSums:
         self.used = 0
         self.max_abs = self.max_rel = 0.0
 
-    def add(self, x: npt.NDArray[Any], y: npt.NDArray[Any], unit: Any = 1.0) -> None:
-        """Count flat `x` and its converted values `y`; `unit` is the scale of each element of a block format."""
+    def add(self, x: npt.NDArray[Any], y: npt.NDArray[Any], unit: Any = 1.0, zero: Any = 0.0) -> None:
+        """Count flat `x` and its converted values `y`; of a block format, with scale and zero point of each element."""
         with np.errstate(all="ignore"):
             x, y = x.astype(np.float64), y.astype(np.float64)
-            low, high, normal = (
-                nearest_float(v) * unit for v in (self.fmt.min, self.fmt.max, self.fmt.smallest_normal)
-            )
+            low, high = ((nearest_float(v) - zero) * unit for v in (self.fmt.min, self.fmt.max))
+            normal = nearest_float(self.fmt.smallest_normal) * unit
             nan, finite = np.isnan(x), np.isfinite(y)
             self.counts += np.array(
                 (
@@ -137,13 +136,22 @@ class ReportSums:
 
 
 def conversion_report(
-    fmt: Format, x: npt.NDArray[Any], y: npt.NDArray[Any], unit: npt.NDArray[Any] | None = None, name: str | None = None
+    fmt: Format,
+    x: npt.NDArray[Any],
+    y: npt.NDArray[Any],
+    unit: npt.NDArray[Any] | None = None,
+    name: str | None = None,
+    zero: npt.NDArray[Any] | None = None,
 ) -> ConversionReport:
-    """The report of data `x` that became `y` in `fmt`; block formats give their element format, name and units."""
+    """The report of data `x` that became `y` in `fmt`.
+
+    Block formats give their element format, their name, and the scale and zero point of every element.
+    """
     sums = ReportSums(fmt, name)
     flat_x, flat_y = x.reshape(-1), y.reshape(-1)
-    units = None if unit is None else unit.reshape(-1)
+    units, zeros = (None if part is None else part.reshape(-1) for part in (unit, zero))
     for at in range(0, flat_x.size, _CHUNK):
         part = slice(at, at + _CHUNK)
-        sums.add(flat_x[part], flat_y[part], 1.0 if units is None else units[part])
+        scale, offset = 1.0 if units is None else units[part], 0.0 if zeros is None else zeros[part]
+        sums.add(flat_x[part], flat_y[part], scale, offset)
     return sums.report()

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import BlockFormat, decode
-from .._block_api import block_unit
+from .._block_api import block_unit, block_zero
 from .._report import ReportSums
 from ..errors import NumfmtError
 from .files import Tensor
@@ -26,8 +26,7 @@ BLOCK = "block"
 
 def unknown_counts(fmt: BlockFormat) -> frozenset[str]:
     """Counts that need bounds of every element, which are element bounds times block scale only in plain formats."""
-    plain = type(fmt) is BlockFormat and fmt.zero_point is None
-    return frozenset() if plain else frozenset(("saturated", "subnormal"))
+    return frozenset() if type(fmt) is BlockFormat else frozenset(("saturated", "subnormal"))
 
 
 class BlockSums:
@@ -74,7 +73,9 @@ class BlockSums:
             self.scales += [float(np.nanmin(scales)), float(np.nanmax(scales))]
         with np.errstate(invalid="ignore"):
             units = block_unit(b).reshape(-1)[:n] * self.unit
-            self._sums.add(piece.x.astype(np.float64) * self.unit, y.astype(np.float64) * self.unit, units)
+            zero = block_zero(b)
+            zeros = 0.0 if zero is None else zero.reshape(-1)[:n]
+            self._sums.add(piece.x.astype(np.float64) * self.unit, y.astype(np.float64) * self.unit, units, zeros)
 
     @property
     def counts(self) -> dict[str, int]:

@@ -282,6 +282,23 @@ def padded_blocks(x, block):
     return wide.reshape(-1, block)
 
 
+def test_affine_blocks_saturate_beyond_their_own_ends(run_json, npy):
+    x, fmt = np.load(npy).astype(np.float64), nf.get("uint4_g32")
+    blocks = padded_blocks(x, 32)
+    keep, saturated = padded_blocks(np.ones_like(x), 32) == 1, 0
+    for block, real in zip(blocks, keep, strict=True):
+        b = nf.encode(block, fmt)
+        scale, zero = float(b.scale_values[0]), int(b.zero_points[0])
+        saturated += np.sum(((block < (0 - zero) * scale) | (block > (15 - zero) * scale))[real])
+    assert (
+        0
+        < saturated
+        == row(run_json("report", npy, "--formats", "uint4_g32", "--json")["results"], "uint4_g32")["saturated"]
+    )
+    padded = np.pad(x, [(0, 0), (0, -x.shape[1] % 32)])  # filling never saturates
+    assert nf.quantize(padded, fmt, report=True)[1].saturated == saturated
+
+
 @pytest.mark.parametrize("name", ["mxfp4", "mxfp8_e4m3", "mxint8", "msfp12", "int4_g32"])
 def test_figures_of_block_formats_equal_those_of_each_block_by_itself(run_json, npy, name):
     x, fmt = np.load(npy).astype(np.float64), nf.get(name)
@@ -311,7 +328,7 @@ def test_report_pads_and_adds_axes_so_that_every_format_sees_every_tensor(run_js
     count = sum(a.size for name, a in arrays.items() if "/" in name)
     for name in names.split(","):
         assert row(results, name)["elements"] == count, name
-    assert row(results, "uint4_affine")["saturated"] is None and row(results, "mx6")["subnormal_share"] is None
+    assert row(results, "mx6")["saturated"] is None and row(results, "mx6")["subnormal_share"] is None
 
 
 def test_report_counts_what_is_not_finite_in_block_formats_too(run_json, tmp_path):
@@ -326,7 +343,7 @@ def test_report_counts_what_is_not_finite_in_block_formats_too(run_json, tmp_pat
 def test_report_of_block_formats_on_screen_as_page_and_as_picture(run, npz, tmp_path):
     pytest.importorskip("matplotlib")
     page, picture = tmp_path / "r.html", tmp_path / "r.png"
-    args = ("report", npz, "--formats", "mxfp4,uint4_g32,int4", "--html", page, "--plot", picture)
+    args = ("report", npz, "--formats", "mxfp4,mx6,int4", "--html", page, "--plot", picture)
     text = run(*args, columns="80").stdout
     assert " 4.25 block" in text and max(map(len, text.splitlines())) <= 80
     assert "block: the format's own scales" in text and " -" in text and "A dash: the format has no one" in text
