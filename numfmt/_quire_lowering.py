@@ -12,7 +12,7 @@ from ._op_lowering import Exact, operand_values
 from .formats.base import Format
 from .formats.quire import extent
 
-__all__ = ["Rows", "Sums", "exact_of", "negated", "settled"]
+__all__ = ["Rows", "Sums", "exact_of", "negated", "odd_of", "settled"]
 
 Array = npt.NDArray[Any]
 _F64 = np.dtype(np.float64)
@@ -118,6 +118,17 @@ def settled(sums: Sums, bits: int) -> Array:
     if beyond.size:
         bind(quire.make_settle)(sums.limbs.reshape(-1), bits, beyond)
     return beyond
+
+
+def odd_of(sums: Sums) -> npt.NDArray[np.float64]:
+    """The sums as binary64 rounded to odd."""
+    from ._kernels import quire
+    from ._kernels._jit import bind
+
+    values = np.empty(sums.states.size)
+    if values.size:
+        bind(quire.make_to_odd)(sums.limbs.reshape(-1), sums.states, sums.unit, values)
+    return values
 
 
 def exact_of(sums: Sums) -> Exact:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numba import types
 
+from ._jit import inline
 from .bits import F64_IN, F64_OUT, I64_IN, U8_IN, U8_OUT, U16_IN, U64_OUT, f64_of_bits, pattern
 from .exact import leading_zeros
 
@@ -173,43 +174,79 @@ def make_settle(digest):
     return settle, [types.int64(I64_OUT, types.int64, U8_OUT)]
 
 
+@inline
+def leading(own, digits):
+    """Leading 64 bits of carried limbs with bit 0 sticky, the exponent of their unit, and the sign; 0 for a zero.
+
+    `digits` is scratch of two more entries; the exponent counts from the limbs' lowest bit.
+    """
+    width = own.size
+    negative = own[width - 1] < I64(0)
+    carry = ONE
+    digits[0] = digits[1] = ZERO
+    for i in range(width):
+        digit = U64(own[i] & LOW32)
+        if negative:
+            digit = (digit ^ U64(LOW32)) + carry
+            carry = digit >> U64(32)
+            digit &= U64(LOW32)
+        digits[i + 2] = digit
+    top = width + 1
+    while top > 1 and digits[top] == ZERO:
+        top -= 1
+    if top == 1:
+        return ZERO, I64(0), U8(0)
+    word = (digits[top] << U64(32)) | digits[top - 1]
+    below = digits[top - 2] if top > 2 else ZERO
+    n = leading_zeros(word)
+    word = (word << n) | ((below << U64(32)) >> (U64(64) - n) if n else ZERO)
+    sticky = (below << n) & U64(LOW32)
+    for i in range(2, top - 2):
+        sticky |= digits[i]
+    if sticky != ZERO:
+        word |= ONE
+    # digits[i + 2] counts 2**(32 * i); the leading 64 bits begin one digit below the top one
+    return word, I64(32) * I64(top - 3) - I64(n), U8(1) if negative else U8(0)
+
+
 def make_to_exact(digest):
-    """Carried limbs as (significand with leading one at bit 63 and sticky bit 0, exponent, sign); 0 for a zero."""
+    """Carried limbs as significand (leading one at bit 63, bit 0 sticky; 0 for a zero), exponent and sign."""
 
     def to_exact(limbs, unit, significands, exponents, signs):
         rows = signs.size
         width = limbs.size // rows
         digits = np.empty(width + 2, np.uint64)
         for r in range(rows):
-            own = limbs[r * width : (r + 1) * width]
-            negative = own[width - 1] < I64(0)
-            carry = ONE
-            digits[0] = digits[1] = ZERO
-            for i in range(width):
-                digit = U64(own[i] & LOW32)
-                if negative:
-                    digit = (digit ^ U64(LOW32)) + carry
-                    carry = digit >> U64(32)
-                    digit &= U64(LOW32)
-                digits[i + 2] = digit
-            top = width + 1
-            while top > 1 and digits[top] == ZERO:
-                top -= 1
-            significands[r], exponents[r], signs[r] = ZERO, I64(0), U8(0)
-            if top > 1:
-                word = (digits[top] << U64(32)) | digits[top - 1]
-                below = digits[top - 2] if top > 2 else ZERO
-                n = leading_zeros(word)
-                word = (word << n) | ((below << U64(32)) >> (U64(64) - n) if n else ZERO)
-                sticky = (below << n) & U64(LOW32)
-                for i in range(2, top - 2):
-                    sticky |= digits[i]
-                if sticky != ZERO:
-                    word |= ONE
-                significands[r] = word
-                # digits[i + 2] counts 2**(unit + 32 * i); the leading 64 bits begin one digit below the top one
-                exponents[r] = unit + I64(32) * I64(top - 3) - I64(n)
-                signs[r] = U8(1) if negative else U8(0)
+            word, exponent, sign = leading(limbs[r * width : (r + 1) * width], digits)
+            significands[r], exponents[r], signs[r] = word, exponent + unit, sign
         return I64(0 * digest)
 
     return to_exact, [types.int64(I64_OUT, types.int64, U64_OUT, I64_OUT, U8_OUT)]
+
+
+def make_to_odd(digest):
+    """Carried limbs as binary64 rounded to odd, the largest number for what lies beyond; infinities and NaN by state.
+
+    Every sum's lowest bit is above binary64's subnormal numbers.
+    """
+
+    def to_odd(limbs, states, unit, values):
+        rows = states.size
+        width = limbs.size // rows
+        digits = np.empty(width + 2, np.uint64)
+        for r in range(rows):
+            word, exponent, sign = leading(limbs[r * width : (r + 1) * width], digits)
+            magnitude = ZERO
+            if word != ZERO:
+                # 53 bits, the last one sticky; the leading one adds 1 to the exponent field
+                short = (word >> U64(11)) | (ONE if word & U64(0x7FF) != ZERO else ZERO)
+                field = exponent + unit + I64(63 + 1022)
+                magnitude = (U64(field) << U64(52)) + short if field < I64(2046) else U64(INFINITE) - ONE
+            state = U8(states[r])
+            if state != U8(0):
+                sign = U8(1) if state == MINUS else U8(0)
+                magnitude = U64(INFINITE) if state == PLUS or state == MINUS else U64(0x7FF8 << 48)
+            values[r] = f64_of_bits(U64(magnitude | (U64(sign) << U64(63))))
+        return I64(0 * digest)
+
+    return to_odd, [types.int64(I64_OUT, U8_OUT, types.int64, F64_OUT)]

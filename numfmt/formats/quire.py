@@ -136,6 +136,14 @@ def layout(a: Format, b: Format, width: Any = None, carry_bits: Any = None) -> Q
     >>> layout(scalar("posit16"), scalar("posit16")).bits, layout(scalar("binary16"), scalar("binary16")).bits
     (256, 112)
     """
+    for name, given in (("width", width), ("carry_bits", carry_bits)):
+        if isinstance(given, bool) or not isinstance(given, (int, np.integer, str, type(None))):
+            raise ArgumentError(f"{name} must be a number of bits (width also 'standard' or 'legacy'), got {given!r}")
+    return _layout(a, b, width, carry_bits)
+
+
+@lru_cache(maxsize=1024, typed=True)
+def _layout(a: Format, b: Format, width: Any, carry_bits: Any) -> QuireLayout:
     one, other = extent(a), extent(b)
     product = one.magnitude * other.magnitude
     fraction_bits, integer_bits = -(one.unit + other.unit), _ceil_log2(product)
@@ -151,7 +159,7 @@ def layout(a: Format, b: Format, width: Any = None, carry_bits: Any = None) -> Q
         carry = _width_of(a, b, width) - 1 - integer_bits - fraction_bits
     # The largest product of posits is a power of two, one unit more than the integer bits hold.
     least = int(product == Fraction(2) ** integer_bits)
-    if isinstance(carry, bool) or not isinstance(carry, (int, np.integer)) or not least <= carry <= _MOST_CARRY:
+    if not isinstance(carry, (int, np.integer)) or not least <= carry <= _MOST_CARRY:
         taken = 1 + integer_bits + fraction_bits
         raise ArgumentError(
             f"products of {a.name} and {b.name} take a sign, {integer_bits} integer and {fraction_bits} fraction bits, "
@@ -162,7 +170,7 @@ def layout(a: Format, b: Format, width: Any = None, carry_bits: Any = None) -> Q
 
 
 def _width_of(a: Format, b: Format, width: Any) -> int:
-    if isinstance(width, (int, np.integer)) and not isinstance(width, bool):
+    if isinstance(width, (int, np.integer)):
         return int(width)
     if a == b and isinstance(a, PositFormat):
         if width == "standard" and a.es == 2:

@@ -4,39 +4,62 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from .._lowering import EncodePlan, encode_plan
 from .._op_lowering import holds_results, refuse, round_exact
-from .._quire_lowering import PLUS, Sums, exact_of
+from .._quire_lowering import PLUS, Sums, exact_of, odd_of
 from ..errors import ArgumentError
 from ..formats.base import Format
+from ..formats.block import precision_of
 from ..formats.conversion import Policy, conversion
 from ..formats.random import RandomSource, parse_random, random_integers
 from ..formats.unpacked import Unpacked
 from ..rounding import Overflow, RandomBits, Rounding
 from .flags import arithmetic_overflow
 
-__all__ = ["parsed_rules", "round_sums", "whole_numbers"]
+__all__ = ["Rules", "parsed_rules", "round_sums", "whole_numbers"]
 
 Array = npt.NDArray[Any]
 
 
-def parsed_rules(fmt: Format, rounding: Any, overflow: Any, random: Any) -> tuple[Policy, RandomSource | None]:
-    """What decides the bits of a result in `fmt`: the policy, and random bits where the rounding is stochastic."""
+class Rules(NamedTuple):
+    """What decides the bits of a result; `plan` encodes sums rounded to odd, where that is enough."""
+
+    policy: Policy
+    plan: EncodePlan | None
+
+
+@lru_cache(maxsize=256, typed=True)
+def _rules(fmt: Format, rounding: Any, overflow: Any) -> Rules:
     policy = Policy(
         fmt.default_rounding if rounding is None else Rounding.parse(rounding),
         arithmetic_overflow(fmt) if overflow is None else Overflow.parse(overflow),
         fmt.default_nan,
     )
-    mode = policy.rounding.name.lower()
-    if policy.rounding.is_stochastic and random is None:
-        raise ArgumentError(f"rounding={mode} needs random=seed or RandomBits(integers, width)")
-    if not policy.rounding.is_stochastic and random is not None:
-        raise ArgumentError(f"random is for the stochastic roundings, got rounding={mode}")
-    return policy, None if random is None else parse_random(random)
+    short = precision_of(fmt) <= 51 and fmt.bits <= 32 and policy.overflow is not Overflow.WRAP
+    odd = short and not policy.rounding.is_stochastic and holds_results(fmt, policy, 0)
+    return Rules(policy, encode_plan(fmt, policy, np.dtype(np.float64)) if odd else None)
+
+
+def parsed_rules(fmt: Format, rounding: Any, overflow: Any, random: Any) -> tuple[Rules, RandomSource | None]:
+    """The rules of a result in `fmt`, and random bits where the rounding is stochastic."""
+    try:
+        rules = _rules(fmt, rounding, overflow)
+    except TypeError:  # arguments that cannot be hashed have an error of their own
+        rules = _rules.__wrapped__(fmt, rounding, overflow)
+    mode = rules.policy.rounding
+    if mode.is_stochastic and random is None:
+        raise ArgumentError(f"rounding={mode.name.lower()} needs random=seed or RandomBits(integers, width)")
+    if random is None:
+        return rules, None
+    if not mode.is_stochastic:
+        raise ArgumentError(f"random is for the stochastic roundings, got rounding={mode.name.lower()}; drop it")
+    return rules, parse_random(random)
 
 
 def whole_numbers(sums: Sums) -> list[int]:
@@ -49,9 +72,16 @@ def whole_numbers(sums: Sums) -> list[int]:
 
 
 def round_sums(
-    sums: Sums, fmt: Format, policy: Policy, source: RandomSource | None, shape: tuple[int, ...], start: int = 0
+    sums: Sums, fmt: Format, rules: Rules, source: RandomSource | None, shape: tuple[int, ...], start: int = 0
 ) -> Array:
     """Codes of the sums, rounded once; `start` is the flat index of the first, for random bits given by key."""
+    policy, plan = rules
+    if plan is not None:
+        codes = np.empty(sums.states.size, fmt.code_dtype)
+        refused = plan.run(odd_of(sums), codes)
+        if refused:
+            refuse(fmt, refused)
+        return codes
     if source is not None and isinstance(source, RandomBits):
         source = RandomBits(random_integers(source, sums.states.size, shape), source.width)
     elif source is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -18,12 +19,15 @@ Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
 
 
-def _axis_last(e: Any, axis: Any, ndim: int) -> tuple[Array, Shape]:
+def _axis_last(e: Encoded, axis: int, ndim: int) -> tuple[Array, Shape]:
     """Codes (rows, terms) with the reduced axis last, counted in `ndim` axes, and the shape of the rest."""
-    codes = e.codes.reshape((1,) * (ndim - e.ndim) + e.shape)
-    codes = np.moveaxis(codes, axis, -1)
+    codes = e.codes
+    if codes.ndim < ndim:
+        codes = codes.reshape((1,) * (ndim - codes.ndim) + codes.shape)
+    if axis not in (-1, ndim - 1):
+        codes = np.moveaxis(codes, axis, -1)
     rest = codes.shape[:-1]
-    return np.ascontiguousarray(codes).reshape(int(np.prod(rest, dtype=np.int64)), codes.shape[-1]), rest
+    return np.ascontiguousarray(codes).reshape(prod(rest), codes.shape[-1]), rest
 
 
 def _check(*operands: Any, axis: Any) -> int:
@@ -48,6 +52,9 @@ def dot_rows(a: Any, b: Any, axis: Any) -> tuple[Rows, Rows, Shape]:
             f"operands must have one length along axis {axis}, got {codes_a.shape[1]} and {codes_b.shape[1]} for "
             f"shapes {a.shape} and {b.shape}"
         )
+    if rest_a == rest_b:
+        each = np.arange(codes_a.shape[0])
+        return Rows.of(codes_a, a.format, each), Rows.of(codes_b, b.format, each), rest_a
     try:
         shape = np.broadcast_shapes(rest_a, rest_b)
     except ValueError:
@@ -62,6 +69,7 @@ def dot_rows(a: Any, b: Any, axis: Any) -> tuple[Rows, Rows, Shape]:
 
 
 def _spread(rest: Shape, rows: int, shape: Shape) -> npt.NDArray[np.int64]:
+    """For each sum, the row of an operand whose rows have the shape `rest`."""
     return np.ascontiguousarray(np.broadcast_to(np.arange(rows).reshape(rest), shape)).reshape(-1)
 
 

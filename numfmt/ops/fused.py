@@ -119,17 +119,21 @@ def _reduce(
     # Without a width: as many carry bits as the terms can use, rounded up to limbs by `Sums`.
     enough = max(a.terms, 1).bit_length()
     own = layout(a.fmt, a.fmt if b is None else b.fmt, width, enough if width is None else None)
-    policy, source = parsed_rules(target, rounding, overflow, random)
-    count = int(np.prod(shape, dtype=np.int64))
+    rules, source = parsed_rules(target, rounding, overflow, random)
+    count = a.sources.size
     codes = np.empty(count, target.code_dtype)
     step = max(count, 1) if isinstance(source, RandomBits) else _PIECE
     for at in range(0, count, step):
         part = slice(at, at + step)
-        sums = Sums(codes[part].size, own.bits, -own.fraction_bits)
-        sums.add(a._replace(sources=a.sources[part]), None if b is None else b._replace(sources=b.sources[part]))
-        _check_width(sums, own)
-        codes[part] = round_sums(sums, target, policy, source, shape, at)
-    return Encoded(codes.reshape(shape), target)
+        sums = Sums(min(step, count - at), own.bits, -own.fraction_bits)
+        if count <= step:
+            sums.add(a, b)
+        else:
+            sums.add(a._replace(sources=a.sources[part]), None if b is None else b._replace(sources=b.sources[part]))
+        if width is not None:
+            _check_width(sums, own)
+        codes[part] = round_sums(sums, target, rules, source, shape, at)
+    return Encoded._wrap(codes.reshape(shape), target)
 
 
 def _check_width(sums: Sums, own: QuireLayout) -> None:

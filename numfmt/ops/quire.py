@@ -90,6 +90,7 @@ class Quire:
         one = scalar(fmt)
         self._layout = layout(one, one if other is None else scalar(other), width, carry_bits)
         self._overflow = overflow
+        self._admitted: set[tuple[Format, Format | None]] = set()
         self._shape = _checked_shape(shape)
         self._sums = self._empty()
 
@@ -195,7 +196,10 @@ class Quire:
         return rows._replace(sources=np.ascontiguousarray(index).reshape(-1))
 
     def _add(self, a: Rows, b: Rows | None, *, negative: bool = False) -> Quire:
-        self._layout.admit(a.fmt, None if b is None else b.fmt)
+        formats = (a.fmt, None if b is None else b.fmt)
+        if formats not in self._admitted:
+            self._layout.admit(*formats)
+            self._admitted.add(formats)
         sums = self._sums.copy()
         sums.add(a, b, negative=negative)
         return self._settle(sums)
@@ -214,9 +218,17 @@ class Quire:
 
     def _settle(self, sums: Sums) -> Quire:
         beyond = settled(sums, self.width)
+        if beyond.any() or sums.states.any():
+            self._settle_specials(sums, beyond)
+        self._sums = sums
+        return self
+
+    def _settle_specials(self, sums: Sums, beyond: Array) -> None:
+        """Sums that did not fit, and those that are no longer numbers."""
         finite = sums.states == 0
-        if self._overflow == "raise" and np.any(beyond.astype(bool) & finite):
-            at = np.unravel_index(int(np.flatnonzero(beyond.astype(bool) & finite)[0]), self._shape)
+        outside = np.flatnonzero((beyond != 0) & finite)
+        if self._overflow == "raise" and outside.size:
+            at = np.unravel_index(int(outside[0]), self._shape)
             where = f" (first at {tuple(int(i) for i in at)})" if self._shape else ""
             raise FormatOverflowError(
                 f"a sum leaves the {self.width} bits of this accumulator{where}, which always holds "
@@ -228,8 +240,6 @@ class Quire:
             sums.states[sums.states != 0] = NAN
         sums.states[(sums.states & (sums.states - 1)) != 0] = NAN  # infinities of both signs
         sums.limbs[sums.states != 0] = 0
-        self._sums = sums
-        return self
 
     # ---- results -------------------------------------------------------------------------------------------------
 
@@ -246,9 +256,9 @@ class Quire:
         (Encoded(65504., 'binary16'), nan, 448.0)
         """
         target = self.format if fmt is None else scalar(fmt)
-        policy, source = parsed_rules(target, rounding, overflow, random)
-        codes = round_sums(self._sums, target, policy, source, self._shape)
-        return Encoded(codes.reshape(self._shape), target)
+        rules, source = parsed_rules(target, rounding, overflow, random)
+        codes = round_sums(self._sums, target, rules, source, self._shape)
+        return Encoded._wrap(codes.reshape(self._shape), target)
 
     @property
     def is_nan(self) -> Any:
