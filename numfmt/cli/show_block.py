@@ -32,7 +32,11 @@ def _numbers(texts: list[str], fmt: BlockFormat) -> npt.NDArray[np.float64]:
         typed = parse_value(text, fmt.element)
         if typed.code is not None or typed.number is None:
             raise typer.BadParameter(f"{text!r} is a code; a block takes numbers, its scale decides the codes")
-        values.append(float(typed.number) if not isinstance(typed.number, complex) else math.nan)
+        assert not isinstance(typed.number, complex)
+        try:
+            values.append(float(typed.number))
+        except OverflowError:
+            raise typer.BadParameter(f"{text!r} lies beyond binary64, which blocks are encoded from") from None
     return np.array(values)
 
 

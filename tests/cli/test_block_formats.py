@@ -83,6 +83,7 @@ def test_show_several_blocks_zero_points_sides_and_tensor_scales(run):
     [
         (("show", "mxfp4", "0x3"), 2, "its scale decides the codes"),
         (("show", "mxfp4", "zwei"), 2, "is no number"),
+        (("show", "mxfp4", "1e400"), 2, "lies beyond binary64"),
         (("show", "nvfp4", "nan"), 1, "must be finite"),
         (("show", "fairy", "1"), 1, "complex"),
         (("show", "q4_k", "1"), 1, "decode-only"),
