@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +23,18 @@ _EMPTY = np.empty(0, np.float64)
 PLUS, MINUS, NAN = 1, 2, 4
 #: Of a significand of 53 bits.
 _BINARY64_BITS = 53
+#: Numbers of the kernel's buffer.
+_BUFFER = 1 << 11
+
+
+@cache
+def _kernel(factory: str, *constants: int) -> Callable[..., int]:
+    from ._kernels import quire
+    from ._kernels._jit import bind
+
+    assert 2 * quire.CHUNK == _BUFFER
+    kernel: Callable[..., int] = bind(getattr(quire, factory), *constants)
+    return kernel
 
 
 class Rows(NamedTuple):
@@ -67,16 +81,13 @@ class Sums:
 
     def add(self, a: Rows, b: Rows | None, *, negative: bool = False) -> None:
         """Add (subtract) the sum of each row of products; b None: of values."""
-        from ._kernels import quire
-        from ._kernels._jit import bind
-
         if not self.states.size or not a.terms:
             return
         split = 0
         if b is not None and extent(a.fmt).precision + extent(b.fmt).precision > _BINARY64_BITS:
             split = extent(b.fmt).precision
         other = a if b is None else b
-        bind(quire.make_accumulate, a.kernel_bytes, 0 if b is None else b.kernel_bytes, split)(
+        _kernel("make_accumulate", a.kernel_bytes, 0 if b is None else b.kernel_bytes, split)(
             a.elements,
             a.table,
             a.sources,
@@ -88,7 +99,7 @@ class Sums:
             self.unit,
             self.limbs.reshape(-1),
             self.states,
-            np.empty(2 * quire.CHUNK),
+            np.empty(_BUFFER),
         )
 
     def carry(self) -> None:
@@ -111,35 +122,26 @@ def negated(sums: Sums) -> Sums:
 
 def settled(sums: Sums, bits: int) -> Array:
     """Cut the sums to `bits`, in place; 1 for each that did not fit, plus 2 where 10...0 is left."""
-    from ._kernels import quire
-    from ._kernels._jit import bind
-
     beyond = np.zeros(sums.states.size, np.uint8)
     if beyond.size:
-        bind(quire.make_settle)(sums.limbs.reshape(-1), bits, beyond)
+        _kernel("make_settle")(sums.limbs.reshape(-1), bits, beyond)
     return beyond
 
 
 def odd_of(sums: Sums) -> npt.NDArray[np.float64]:
     """The sums as binary64 rounded to odd."""
-    from ._kernels import quire
-    from ._kernels._jit import bind
-
     values = np.empty(sums.states.size)
     if values.size:
-        bind(quire.make_to_odd)(sums.limbs.reshape(-1), sums.states, sums.unit, values)
+        _kernel("make_to_odd")(sums.limbs.reshape(-1), sums.states, sums.unit, values)
     return values
 
 
 def exact_of(sums: Sums) -> Exact:
     """The sums as exact results to be rounded; a zero sum is +0, for an accumulator has one zero."""
-    from ._kernels import quire
-    from ._kernels._jit import bind
-
     exact = Exact.empty(sums.states.size)
     exact.kinds[...] = sums.states != 0
     if sums.states.size:
-        bind(quire.make_to_exact)(sums.limbs.reshape(-1), sums.unit, exact.significands, exact.exponents, exact.signs)
+        _kernel("make_to_exact")(sums.limbs.reshape(-1), sums.unit, exact.significands, exact.exponents, exact.signs)
     special = np.flatnonzero(sums.states)
     states = sums.states[special]
     values = np.where(states == PLUS, np.inf, np.where(states == MINUS, -np.inf, np.nan))

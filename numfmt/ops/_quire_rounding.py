@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +21,7 @@ from ..formats.unpacked import Unpacked
 from ..rounding import Overflow, RandomBits, Rounding
 from .flags import arithmetic_overflow
 
-__all__ = ["Rules", "parsed_rules", "round_sums", "whole_numbers"]
+__all__ = ["Rules", "parsed_rules", "parsed_source", "round_sums", "whole_numbers"]
 
 Array = npt.NDArray[Any]
 
@@ -34,8 +33,8 @@ class Rules(NamedTuple):
     plan: EncodePlan | None
 
 
-@lru_cache(maxsize=256, typed=True)
-def _rules(fmt: Format, rounding: Any, overflow: Any) -> Rules:
+def parsed_rules(fmt: Format, rounding: Any, overflow: Any) -> Rules:
+    """The rules of a result in `fmt`; None is the format's default, of overflow its arithmetic one."""
     policy = Policy(
         fmt.default_rounding if rounding is None else Rounding.parse(rounding),
         arithmetic_overflow(fmt) if overflow is None else Overflow.parse(overflow),
@@ -46,20 +45,16 @@ def _rules(fmt: Format, rounding: Any, overflow: Any) -> Rules:
     return Rules(policy, encode_plan(fmt, policy, np.dtype(np.float64)) if odd else None)
 
 
-def parsed_rules(fmt: Format, rounding: Any, overflow: Any, random: Any) -> tuple[Rules, RandomSource | None]:
-    """The rules of a result in `fmt`, and random bits where the rounding is stochastic."""
-    try:
-        rules = _rules(fmt, rounding, overflow)
-    except TypeError:  # arguments that cannot be hashed have an error of their own
-        rules = _rules.__wrapped__(fmt, rounding, overflow)
+def parsed_source(rules: Rules, random: Any) -> RandomSource | None:
+    """The random bits of a stochastic rounding; None for the others."""
     mode = rules.policy.rounding
     if mode.is_stochastic and random is None:
         raise ArgumentError(f"rounding={mode.name.lower()} needs random=seed or RandomBits(integers, width)")
     if random is None:
-        return rules, None
+        return None
     if not mode.is_stochastic:
         raise ArgumentError(f"random is for the stochastic roundings, got rounding={mode.name.lower()}; drop it")
-    return rules, parse_random(random)
+    return parse_random(random)
 
 
 def whole_numbers(sums: Sums) -> list[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from ..formats.base import Format
 from ..formats.quire import QuireLayout, layout
 from ..formats.registry import scalar
 from ..rounding import RandomBits
-from ._quire_rounding import parsed_rules, round_sums
+from ._quire_rounding import Rules, parsed_rules, parsed_source, round_sums
 from ._quire_rows import dot_rows, sum_rows
 
 __all__ = ["fused_dot", "fused_sum"]
@@ -106,6 +106,31 @@ def fused_sum(
     return _reduce(rows, None, shape, a.format if fmt is None else scalar(fmt), rounding, overflow, random, width)
 
 
+class _Plan(NamedTuple):
+    """What a reduction needs beside its operands; the formats are kept since the plan is found by their identity."""
+
+    formats: tuple[Format, Format, Format]
+    layout: QuireLayout
+    rules: Rules
+
+
+def _plan(a: Format, b: Format, target: Format, rounding: Any, overflow: Any, width: Any, carry_bits: int) -> _Plan:
+    plans: dict[Any, _Plan] = a.__dict__.setdefault("_fused_plans", {})
+    key: Any = (id(b), id(target), rounding, overflow, width, type(width), carry_bits)
+    try:
+        found = plans.get(key)
+    except TypeError:  # arguments that cannot be hashed have an error of their own
+        found, key = None, None
+    if found is None:
+        # Without a width: as many carry bits as the terms can use.
+        own = layout(a, b, width, carry_bits if width is None else None)
+        found = _Plan((a, b, target), own, parsed_rules(target, rounding, overflow))
+        if len(plans) >= 256:
+            plans.clear()
+        plans[key] = found
+    return found
+
+
 def _reduce(
     a: Rows,
     b: Rows | None,
@@ -116,10 +141,9 @@ def _reduce(
     random: Any,
     width: int | str | None,
 ) -> Encoded:
-    # Without a width: as many carry bits as the terms can use, rounded up to limbs by `Sums`.
-    enough = max(a.terms, 1).bit_length()
-    own = layout(a.fmt, a.fmt if b is None else b.fmt, width, enough if width is None else None)
-    rules, source = parsed_rules(target, rounding, overflow, random)
+    plan = _plan(a.fmt, a.fmt if b is None else b.fmt, target, rounding, overflow, width, max(a.terms, 1).bit_length())
+    own, rules = plan.layout, plan.rules
+    source = parsed_source(rules, random)
     count = a.sources.size
     codes = np.empty(count, target.code_dtype)
     step = max(count, 1) if isinstance(source, RandomBits) else _PIECE

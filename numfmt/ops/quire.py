@@ -15,7 +15,7 @@ from ..formats.base import Format
 from ..formats.quire import QuireLayout, layout
 from ..formats.registry import scalar
 from ._arguments import is_integer
-from ._quire_rounding import parsed_rules, round_sums, whole_numbers
+from ._quire_rounding import parsed_rules, parsed_source, round_sums, whole_numbers
 from ._quire_rows import dot_rows, sum_rows
 
 __all__ = ["Quire"]
@@ -90,7 +90,6 @@ class Quire:
         one = scalar(fmt)
         self._layout = layout(one, one if other is None else scalar(other), width, carry_bits)
         self._overflow = overflow
-        self._admitted: set[tuple[Format, Format | None]] = set()
         self._shape = _checked_shape(shape)
         self._sums = self._empty()
 
@@ -196,10 +195,7 @@ class Quire:
         return rows._replace(sources=np.ascontiguousarray(index).reshape(-1))
 
     def _add(self, a: Rows, b: Rows | None, *, negative: bool = False) -> Quire:
-        formats = (a.fmt, None if b is None else b.fmt)
-        if formats not in self._admitted:
-            self._layout.admit(*formats)
-            self._admitted.add(formats)
+        self._layout.admit(a.fmt, None if b is None else b.fmt)
         sums = self._sums.copy()
         sums.add(a, b, negative=negative)
         return self._settle(sums)
@@ -256,8 +252,8 @@ class Quire:
         (Encoded(65504., 'binary16'), nan, 448.0)
         """
         target = self.format if fmt is None else scalar(fmt)
-        rules, source = parsed_rules(target, rounding, overflow, random)
-        codes = round_sums(self._sums, target, rules, source, self._shape)
+        rules = parsed_rules(target, rounding, overflow)
+        codes = round_sums(self._sums, target, rules, parsed_source(rules, random), self._shape)
         return Encoded._wrap(codes.reshape(self._shape), target)
 
     @property
