@@ -25,6 +25,8 @@ PLUS, MINUS, NAN = 1, 2, 4
 _BINARY64_BITS = 53
 #: Numbers of the kernel's buffer.
 _BUFFER = 1 << 11
+#: Codes of wide formats that are decoded at a time.
+_PIECE = 1 << 13
 
 
 @cache
@@ -53,7 +55,10 @@ class Rows(NamedTuple):
         flat = np.ascontiguousarray(codes).reshape(-1)
         table = decoder(fmt, _F64).table
         if table is None:
-            return cls(operand_values(flat, fmt), _EMPTY, codes.shape[1], fmt, sources)
+            values = np.empty(flat.size)
+            for at in range(0, flat.size, _PIECE):
+                values[at : at + _PIECE] = operand_values(flat[at : at + _PIECE], fmt)
+            return cls(values, _EMPTY, codes.shape[1], fmt, sources)
         return cls(flat, table, codes.shape[1], fmt, sources)
 
     @property

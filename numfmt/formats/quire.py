@@ -82,8 +82,8 @@ def _ceil_log2(x: Fraction) -> int:
 class QuireLayout:
     """A two's complement fixed-point number: 1 sign, `carry_bits`, `integer_bits` and `fraction_bits`, from the top.
 
-    Products of a and b are multiples of ``2**-fraction_bits`` of magnitude at most `product`, which is at most
-    ``2**integer_bits``. The pattern 10...0 is no number but NaR, or NaN.
+    Products of a and b, and their values, are multiples of ``2**-fraction_bits`` and at most ``2**integer_bits``;
+    `product` is the largest magnitude of a product. The pattern 10...0 is no number but NaR, or NaN.
     """
 
     a: Format
@@ -154,7 +154,9 @@ def layout(a: Format, b: Format, width: Any = None, carry_bits: Any = None) -> Q
 def _layout(a: Format, b: Format, width: Any, carry_bits: Any) -> QuireLayout:
     one, other = extent(a), extent(b)
     product = one.magnitude * other.magnitude
-    fraction_bits, integer_bits = -(one.unit + other.unit), _ceil_log2(product)
+    # Values are added too: where all are below 1 or above it, they reach beyond the products.
+    fraction_bits = -min(one.unit + other.unit, one.unit, other.unit)
+    integer_bits = _ceil_log2(max(product, one.magnitude, other.magnitude))
     if max(fraction_bits, integer_bits) > _REACH:
         raise ArgumentError(
             f"products of {a.name} and {b.name} reach from 2**{-fraction_bits} to 2**{integer_bits}; accumulators are "
@@ -166,7 +168,7 @@ def _layout(a: Format, b: Format, width: Any, carry_bits: Any) -> QuireLayout:
     if width is not None:
         carry = _width_of(a, b, width) - 1 - integer_bits - fraction_bits
     # The largest product of posits is a power of two, one unit more than the integer bits hold.
-    least = int(product == Fraction(2) ** integer_bits)
+    least = int(max(product, one.magnitude, other.magnitude) == Fraction(2) ** integer_bits)
     if not isinstance(carry, (int, np.integer)) or not least <= carry <= _MOST_CARRY:
         taken = 1 + integer_bits + fraction_bits
         raise ArgumentError(

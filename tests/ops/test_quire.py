@@ -203,6 +203,23 @@ def test_mixed_formats_where_the_width_suffices():
         nf.Quire("fp4_e2m1", carry_bits=3).add(nf.encode(1, "int32"))
 
 
+@pytest.mark.parametrize("fmt", ["fp8_e4m3fn_b60", nf.IntFormat(8, frac_bits=-5), nf.IntFormat(12, frac_bits=11)])
+def test_values_that_reach_beyond_the_products(fmt):
+    """All below 1: values exceed products; all above 1: they are finer."""
+    f = nf.get(fmt) if isinstance(fmt, str) else fmt
+    legal = [c for c in range(f.code_count) if np.isfinite(f.table[c])]
+    a = nf.Encoded(np.array(legal * 3)[:, None].astype(f.code_dtype), f)
+    a = nf.Encoded(np.concatenate([a.codes, np.full_like(a.codes, f.max_code)], axis=1), f)
+    wanted = [Fraction(decode(c, f)) + Fraction(f.max) for c in a.codes[:, 0].tolist()]
+    q = nf.Quire(f, len(wanted), carry_bits=2).add_sum(a)
+    assert q.value.tolist() == wanted
+    assert q.add_product(a[:, 0], a[:, 1]).value.tolist() == [
+        w + Fraction(decode(c, f)) * Fraction(f.max) for w, c in zip(wanted, a.codes[:, 0].tolist(), strict=True)
+    ]
+    rounded = [nf.reference.encode(w, "binary32") for w in wanted]
+    assert nf.fused_sum(a, fmt="binary32").codes.tolist() == rounded
+
+
 # ---- width ---------------------------------------------------------------------------------------------------------
 
 
