@@ -39,7 +39,8 @@ if TYPE_CHECKING:
         register,
         scale_rules,
     )
-    from .interop import load, save, swizzle, unpack, unswizzle
+    from .interop import load, save, unpack
+    from .interop.swizzle import swizzle, unswizzle
     from .ops.comparison import compare, total_order
     from .ops.elementwise import add, div, faa, fma, mul, reciprocal, remainder, rsqrt, sqrt, sub
     from .ops.extremes import (

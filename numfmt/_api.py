@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -84,7 +85,8 @@ def encode(
     nonfinite : {"nan", "raise", "skip"}, optional
         Block formats: what a NaN or infinity does, instead of ``fmt.nonfinite``; an explicit `nan` means "skip".
     scales, tensor_scale : optional
-        Block formats: given scales, as `BlockEncoded` holds them, instead of computed ones.
+        Block formats: given scales, as `BlockEncoded` holds them, instead of computed ones; used as they are, so a NaN
+        or infinity among the elements follows the element format's own rule.
     out : array of ``fmt.code_dtype``, C-contiguous, of x's shape, optional
         Receives the codes. Its content is undefined after an error. Scalar formats only.
     report : bool
@@ -191,7 +193,7 @@ def _block_report(b: BlockEncoded, x: Any) -> Any:
 
     if b.format.is_complex:
         raise ArgumentError(f"report is for real formats; {b.format.name} is complex")
-    return conversion_report(
+    about = conversion_report(
         b.format.encoded_element,
         np.asarray(x, np.float64),
         np.asarray(decode_block(b, np.float64)),
@@ -199,6 +201,7 @@ def _block_report(b: BlockEncoded, x: Any) -> Any:
         name=b.format.name,
         zero=block_zero(b),
     )
+    return about if type(b.format) is BlockFormat else replace(about, saturated=None, subnormal=None)
 
 
 def _fast(fmt: Format, kind: str, x: Array, out: Any, *options: Any) -> Array | None:

@@ -27,14 +27,15 @@ class ConversionReport:
         Name of the format.
     elements : int
         Number of elements.
-    saturated : int
-        Elements beyond the format's range (infinities included) that became a finite value.
+    saturated : int or None
+        Elements beyond the format's range (infinities included) that became a finite value. None where a block format
+        has no range per element: its blocks hold more than elements and scales.
     overflowed : int
         Elements that were not NaN and became infinity or NaN, unless they were that infinity already.
     flushed : int
         Non-zero elements that became zero.
-    subnormal : int
-        Non-zero results below the smallest normal number.
+    subnormal : int or None
+        Non-zero results below the smallest normal number; None as above.
     nan : int
         NaN elements.
     mse : float
@@ -47,10 +48,10 @@ class ConversionReport:
 
     format: str
     elements: int
-    saturated: int
+    saturated: int | None
     overflowed: int
     flushed: int
-    subnormal: int
+    subnormal: int | None
     nan: int
     mse: float
     sqnr_db: float
@@ -62,9 +63,16 @@ class ConversionReport:
         return asdict(self)
 
     def __str__(self) -> str:
+        counts = {
+            "saturated": self.saturated,
+            "overflowed": self.overflowed,
+            "flushed to zero": self.flushed,
+            "subnormal": self.subnormal,
+            "NaN": self.nan,
+        }
+        shown = ", ".join(f"{count} {what}" for what, count in counts.items() if count is not None)
         return (
-            f"{self.format}: {self.elements} elements, {self.saturated} saturated, {self.overflowed} overflowed, "
-            f"{self.flushed} flushed to zero, {self.subnormal} subnormal, {self.nan} NaN; SQNR {self.sqnr_db:.2f} dB, "
+            f"{self.format}: {self.elements} elements, {shown}; SQNR {self.sqnr_db:.2f} dB, "
             f"MSE {self.mse:.3e}, largest error {self.max_abs_error:.3e} (relative {self.max_rel_error:.3e})"
         )
 

@@ -50,7 +50,8 @@ class Blocking:
         self.axes = (0,) if self.flat else _axes(axis, len(work))
         tile = fmt.block if isinstance(fmt.block, tuple) else (fmt.block,)
         if len(tile) != len(self.axes):
-            raise ArgumentError(f"{fmt.name} has blocks over {len(tile)} axes, got axis={axis!r}")
+            axes = "one axis" if len(tile) == 1 else f"{len(tile)} axes"
+            raise ArgumentError(f"{fmt.name} has blocks over {axes}, got axis={axis!r}")
         lengths = [work[a] for a in self.axes]
         self.tile = tuple(length if k is None else k for k, length in zip(tile, lengths, strict=True))
         counts = []
