@@ -356,6 +356,27 @@ def test_rounded_once_in_every_mode(fmt, target):
             assert found.codes[i] == fused_dot(*pairs, target, rounding=mode), (mode, i)
 
 
+@pytest.mark.parametrize("fmt", ["binary16", "posit8", "posit16", "posit32", "bfloat16", "fp8_e5m2", "takum16"])
+@pytest.mark.parametrize("target", [None, "binary64"])
+def test_the_smallest_product_decides_a_tie(fmt, target):
+    """The lowest bit of the accumulator, and it alone, lies beside a midpoint: both of its signs, and none."""
+    f, goal = nf.get(fmt), nf.get(fmt if target is None else target)
+    one, rank = nf.encode(1.0, f), nf.get(fmt).rank_below(Fraction(1))
+    next_up = nf.Encoded(int(f.ordered_codes[rank + 1]), f)
+    half = nf.encode(0.5, f)
+    for sign in (1, -1, 0):
+        q = nf.Quire(f).add_product(half, next_up).add_product(half, one)
+        reference = ReferenceQuire(f, bits=q.width, unit=Fraction(1, 2) ** q.layout.fraction_bits)
+        reference.add_product(int(half.codes), int(next_up.codes)).add_product(int(half.codes), int(one.codes))
+        least = nf.Encoded(f.smallest_code, f)
+        if sign:
+            (q.add_product if sign > 0 else q.sub_product)(least, least)
+            reference.add_product(f.smallest_code, f.smallest_code, sign=sign)
+        assert q.value == reference.value
+        for mode in MODES:
+            assert int(q.to(goal, rounding=mode).codes) == reference.to(goal, rounding=mode), (sign, mode)
+
+
 @pytest.mark.parametrize("overflow", ["saturate", "nonsaturating"])
 def test_overflow_of_the_result(overflow):
     a = nf.encode([448.0, 448.0, -448.0], "e4m3fn")
