@@ -257,7 +257,7 @@ def test_memory_layout_does_not_matter():
 )
 def test_compiled_kernels_give_the_same_bits(name, monkeypatch):
     """The first few arrays take the NumPy definition; from then on a compiled kernel may run."""
-    import numfmt._block_lowering as lowering
+    import numfmt._block_plans as lowering
 
     monkeypatch.setattr(lowering, "COMPILE_AFTER", 0)
     h = BlockHarness(nf.get(name), 300)
