@@ -10,11 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import analysis, errors, formats, interop, ops, reference, testing
+    from . import analysis, errors, formats, interop, ops, reference, testing, vectors
     from ._api import cast, decode, encode, quantize, warmup
     from ._array import Encoded
     from ._block_array import BlockEncoded
     from ._report import ConversionReport
+    from .explaining import Explanation, explain
     from .facts import FormatInfo, finfo
     from .formats import (
         BlockFormat,
@@ -72,6 +73,7 @@ __all__ = [
     "ConversionReport",
     "Difference",
     "Encoded",
+    "Explanation",
     "ExponentFormat",
     "Flags",
     "FloatFormat",
@@ -110,6 +112,7 @@ __all__ = [
     "div",
     "encode",
     "errors",
+    "explain",
     "faa",
     "finfo",
     "fma",
@@ -151,6 +154,7 @@ __all__ = [
     "total_order",
     "unpack",
     "unswizzle",
+    "vectors",
     "warmup",
 ]
 
@@ -160,6 +164,7 @@ _HOME = {
     "_array": "Encoded",
     "_block_array": "BlockEncoded",
     "_report": "ConversionReport",
+    "explaining": "Explanation explain",
     "facts": "FormatInfo finfo",
     "formats": "BlockFormat CodebookFormat ExponentFormat FloatFormat Format FourthRootsFormat HiFloat8Format "
     "IntFormat Kind LnsFormat P3109Format PositFormat ScaleRule Specials TakumFormat TakumLogFormat Unpacked get names "
@@ -180,7 +185,7 @@ _HOME = {
     "profiles": "Difference Profile Rule compare_profiles profile_names",
     "rounding": "HashRandom NaNRule Overflow PhiloxRandom RandomBits Rounding",
 }
-_SUBMODULES = ("analysis", "errors", "formats", "interop", "ops", "reference", "testing")
+_SUBMODULES = ("analysis", "errors", "formats", "interop", "ops", "reference", "testing", "vectors")
 _MODULE_OF = {name: module for module, members in _HOME.items() for name in members.split()}
 
 

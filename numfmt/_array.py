@@ -269,8 +269,8 @@ class Encoded:
 
     def _no_operator(self, other: object = None) -> Any:
         raise FormatMismatchError(
-            "@ and ** on Encoded must say how they round: call numfmt.matmul(a, b, model=...), or compute on decoded values "
-            "(np.asarray(e)) and encode those"
+            "@ and ** on Encoded must say how they round: call numfmt.matmul(a, b, model=...), or compute on decoded "
+            "values (np.asarray(e)) and encode those"
         )
 
     __matmul__ = __rmatmul__ = __pow__ = __rpow__ = _no_operator

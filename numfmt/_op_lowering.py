@@ -170,7 +170,14 @@ def to_odd(exact: Exact) -> Array:
 
 
 def round_exact(
-    exact: Exact, fmt: Format, policy: Policy, source: RandomSource | None, tininess: str, start: int = 0
+    exact: Exact,
+    fmt: Format,
+    policy: Policy,
+    source: RandomSource | None,
+    tininess: str,
+    start: int = 0,
+    *,
+    flags_wanted: bool = True,
 ) -> Result:
     """Round exact results once into `fmt`; `start` is the flat index of the first, for random bits."""
     plan = encode_plan(fmt, policy, _F64)
@@ -193,6 +200,8 @@ def round_exact(
         refused = plan.run(values, codes)  # what is refused does not depend on the bits above
         return _wrapped(exact, fmt, policy, Result(codes, _flags_of(values, codes, fmt, policy), refused))
     refused = plan.run(values, codes)
+    if not flags_wanted:
+        return Result(codes, flags, refused)
     doubtful = _delicate(values, fmt) if isinstance(fmt, MinifloatBase) else None
     return Result(codes, _flags_of(values, codes, fmt, policy), refused, doubtful)
 

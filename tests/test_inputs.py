@@ -642,7 +642,9 @@ def test_wrong_objects():
         nf.cast([1.0], "fp8_e4m3fn")
     with pytest.raises(errors.FormatMismatchError, match=r"quantize takes numbers; use cast"):
         nf.quantize(e, "fp8_e4m3fn")
-    with pytest.raises(errors.FormatMismatchError, match=r"\+ on Encoded must say how it rounds .*numfmt.add\(a, b, fmt="):
+    with pytest.raises(
+        errors.FormatMismatchError, match=r"\+ on Encoded must say how it rounds .*numfmt.add\(a, b, fmt="
+    ):
         e + 1
     with pytest.raises(TypeError):
         np.add(e, 1)

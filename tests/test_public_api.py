@@ -32,6 +32,7 @@ SIGNATURES = {
     "copysign": f"a, b, *, {SIGN}",
     "decode": "e, fmt=None, *, dtype=None, out=None",
     "encode": f"x, fmt, *, {RULES}, {BLOCKS}, out=None, report=False",
+    "explain": "op, *operands, fmt=None, rounding=None, overflow=None, nan=None, tininess='after', got=None",
     "finfo": "fmt",
     "fused_dot": f"a, b, *, {FUSED}",
     "fused_sum": f"a, *, {FUSED}",

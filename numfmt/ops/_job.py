@@ -123,7 +123,8 @@ class Job:
             return
         if bits is None and self._short(codes, result):
             return
-        self.compute(codes, result, np.empty(result.size, np.uint8) if bits is None else bits)
+        wanted = bits is not None
+        self.compute(codes, result, bits if bits is not None else np.empty(result.size, np.uint8), wanted)
 
     def _propagate(self, codes: list[Array], result: Array) -> None:
         target = self.target
@@ -213,7 +214,7 @@ class Job:
             result[part] = found.codes
         return True
 
-    def compute(self, codes: list[Array], result: Array, bits: Array) -> None:
+    def compute(self, codes: list[Array], result: Array, bits: Array, flags_wanted: bool = True) -> None:
         """The general path: kernels in pieces, or number by number."""
         if not self._is_fast:
             self._scalars(codes, result, bits, np.arange(result.size))
@@ -223,13 +224,13 @@ class Job:
         doubtful: list[Array] = []
         for at in range(0, result.size, step):
             part = slice(at, at + step)
-            found = self._piece([c[part] for c in codes], result[part], bits[part], at)
+            found = self._piece([c[part] for c in codes], result[part], bits[part], at, flags_wanted)
             if found is not None and found.any():
                 doubtful.append(at + np.flatnonzero(found))
         if doubtful:
             self._scalars(codes, result, bits, np.concatenate(doubtful))
 
-    def _piece(self, codes: list[Array], result: Array, bits: Array, start: int) -> Array | None:
+    def _piece(self, codes: list[Array], result: Array, bits: Array, start: int, flags_wanted: bool) -> Array | None:
         settings, target = self.settings, self.target
         given = [operand_values(c, f) for c, f in zip(codes, self.formats, strict=True)]
         op, values = self._as_arithmetic(given)
@@ -237,10 +238,14 @@ class Job:
         signals = special_flags(op, values) if exact.kinds.any() or op != self.op else None
         if signals is not None:
             self._check_poles(signals, exact, start)
-        found = round_exact(exact, target, settings.policy, settings.source, settings.tininess, start)
+        found = round_exact(
+            exact, target, settings.policy, settings.source, settings.tininess, start, flags_wanted=flags_wanted
+        )
         if found.refused:
             refuse(target, found.refused)
         result[:] = found.codes
+        if not flags_wanted:
+            return found.doubtful
         bits[:] = found.flags
         if self.op == "round_to_integral_exact":
             bits |= (values[0] != given[0]) & ~np.isnan(given[0])

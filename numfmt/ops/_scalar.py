@@ -247,7 +247,7 @@ def _overflows(x: Number, target: Format, policy: Policy, draw: tuple[int, int] 
         refusing = policy._replace(overflow=Overflow.RAISE)
         return _encoded(x, conversion(target, refusing), draw) == REFUSE_OVERFLOW
     if target.below_min is None and target.real_negative:
-        return exact.exceeds(exact.negate(x), _negated(target.real_of(target.min_code)))
+        return exact.sign(x) < 0 and exact.exceeds(exact.negate(x), _negated(target.real_of(target.min_code)))
     if target.below_min is None:
         return exact.sign(x) < 0
     refusing = policy._replace(overflow=Overflow.RAISE)
@@ -275,7 +275,10 @@ def _is_tiny(x: Number, fmt: Format, policy: Policy, tininess: str, draw: tuple[
         return True
 
     def reaches(real: Real) -> bool:
-        assert isinstance(real, Fraction)
+        if not isinstance(real, Fraction):
+            low, high = real.enclosure(512)  # irrational: on neither side of it lies a rational where this changes
+            assert reaches(low) == reaches(high)
+            return reaches(low)
         significand = real / normal * 2**p
         if floor(significand) < 2**p - 1:
             return False

@@ -24,8 +24,8 @@ EXTREMES = tuple(
 def integral_values(values: Array, mode: Rounding) -> Array:
     """Values rounded to integers, each with its own sign, zeros too (IEEE 754-2019 section 5.9)."""
     magnitude = np.abs(values)
-    whole = np.floor(magnitude)
-    with np.errstate(invalid="ignore"):  # infinities
+    with np.errstate(invalid="ignore"):  # infinities, signaling NaNs
+        whole = np.floor(magnitude)
         nu, odd = magnitude - whole, np.fmod(whole, 2.0) == 1.0
     side = (nu > 0.5).astype(np.int8) - (nu < 0.5)
     away = (nu > 0) & rounds_away(mode, np.signbit(values), side, odd)

@@ -16,9 +16,9 @@ Array = npt.NDArray[Any]
 
 @documented(
     "a",
-    "`rounding` is the direction of rounding to an integer, which keeps the sign of `a`, zeros too; TO_ODD takes the odd\n"
-    "    one of two integers. Where the format lacks the integer (logarithmic formats, E8M0) it is rounded once more. With\n"
-    "    `exact` a changed value raises inexact. Source: IEEE 754-2019 sections 5.3.1 and 5.9.",
+    "`rounding` is the direction of rounding to an integer, which keeps the sign of `a`, zeros too; TO_ODD takes the\n"
+    "    odd one of two integers. Where the format lacks the integer (logarithmic formats, E8M0) it is rounded once\n"
+    "    more. With `exact` a changed value raises inexact. Source: IEEE 754-2019 sections 5.3.1 and 5.9.",
     '>>> float(nf.round_to_integral(nf.encode(2.5, "binary16"), rounding="nearest_away"))',
     "3.0",
 )

@@ -16,7 +16,7 @@ from ..formats.posit import PositFormat
 from ..formats.registry import scalar
 from ..formats.takum import TakumFormat, TakumLogFormat
 from ._job import run_job
-from ._nans import read_nans
+from ._nans import read_nans, signaling
 from ._operands import operands_of, result_array, settings_of
 from .flags import Flags
 
@@ -104,8 +104,10 @@ def _is_negative(e: Encoded) -> Array:
 
 
 def _kept_magnitude(fmt: Format) -> int | None:
-    """The magnitude code whose two codes are 0 and NaN, so that its sign never changes; -1 where there is none, None for
-    formats without a plain sign bit."""
+    """The magnitude code that stands for 0 and NaN, so that its sign never changes; -1 where there is none.
+
+    None for formats without a plain sign bit.
+    """
     if isinstance(fmt, LnsFormat):
         return 1 << (fmt.bits - 2)
     if isinstance(fmt, P3109Format) and fmt.signed:
@@ -129,7 +131,11 @@ def _with_sign(
         change = np.ones(e.shape, bool) if negative is None else negative != _is_negative(e)
         ones = np.where(change, np.uint32(0xBF800000), np.uint32(0x3F800000))
         factor = Encoded._wrap(np.broadcast_to(ones, e.shape), scalar("binary32"))
-        return run_job("mul", [e, factor], fmt, settings, flags, out)
+        found = run_job("mul", [e, factor], fmt, settings, flags, out)
+        quiet = signaling(e.codes, fmt)
+        if flags and quiet is not None:
+            found[1].invalid[quiet] = False  # operations on the sign signal nothing
+        return found
     weight = fmt.code_dtype.type(1 << (fmt.bits - 1))
     codes = e.codes ^ weight if negative is None else (e.codes & ~weight) | (negative * weight).astype(fmt.code_dtype)
     if kept >= 0:
