@@ -116,12 +116,14 @@ def evaluate(name: str, x: Unpacked | Exponential) -> Result:
             return _of_limit(_LIMITS[name][x.sign])
         if x.kind is Kind.ZERO:
             return _at_zero(name, x.sign)
+        zeros = (x.significand & -x.significand).bit_length() - 1
+        x = x._replace(significand=x.significand >> zeros, exponent=x.exponent + zeros)
     if x.sign:
         if name in _LOGS or name == "rsqrt":
             return _INVALID
         if name == "log1p" and (side := _beside_minus_one(x)) >= 0:
             return _INVALID if side else _pole(1)
-    if name == "exp2" and isinstance(x, Unpacked) and 0 <= x.exponent and _top(x) <= 20:
+    if name == "exp2" and isinstance(x, Unpacked) and x.exponent >= 0 and _top(x) <= 20:
         return Result(Kind.FINITE, 0, Leading(0, int(x.value), 1 << 63, True))
     exact = closed_form(name, x)
     if isinstance(exact, Fraction):

@@ -18,9 +18,9 @@ import numpy.typing as npt
 
 from .._lowering import encode_plan
 from ..formats.base import Format
+from ..formats.codebook import CodebookFormat
 from ..formats.conversion import Conversion, Policy, conversion
 from ..formats.exponent import ExponentFormat
-from ..formats.codebook import CodebookFormat
 from ..formats.floating import MinifloatBase, P3109Format
 from ..formats.hif8 import HiFloat8Format
 from ..formats.integer import IntFormat
@@ -30,6 +30,7 @@ from ..formats.real import Exponential, Real, approximation, compare
 from ..formats.tables import encode_scalars, encode_steps, has_steps
 from ..formats.takum import TakumFormat, TakumLogFormat
 from ..formats.unpacked import Kind
+from ..rounding import Rounding
 from ._elementary import Event, Leading, closed_form, leading_of_fraction, refined
 from ._function_tables import FunctionTable, function_table, operand
 
@@ -154,8 +155,9 @@ def _decide(name: str, source: Format, table: FunctionTable, code: int, conv: Co
     inner, outer = _bound(leading, 0), _bound(leading, 1)
     if isinstance(conv.fmt, _DYADIC):
         return conv.encode_exact((inner + outer) / 2)  # breakpoints have fewer bits: none lies between
-    low = conv.encode_exact(inner)
-    if low == conv.encode_exact(outer):
+    nudge = (outer - inner) / 2**1000  # keeps off the ends, where tails (1 - exp(-1e38)) press against a value
+    low = conv.encode_exact(inner + nudge)
+    if low == conv.encode_exact(outer - nudge):
         return low
     exact = _exact_result(name, source, code, leading)
     if exact is not None:
@@ -190,9 +192,17 @@ def flag_tables(name: str, source: Format, fmt: Format, policy: Policy, tininess
     flags.inexact[:count] = (table.kind == Kind.ZERO) & ~np.isin(codes[:count], zero_codes)
     finite = table.kind == Kind.FINITE
     at = np.flatnonzero(finite)
-    flags.overflow[at] = _overflows(table, at, fmt, policy)
-    flags.inexact[at] = flags.overflow[at] | ~_is_value(name, source, table, at, fmt, codes[at])
-    flags.underflow[at] = flags.inexact[at] & _is_tiny(table, at, fmt, policy, tininess)
+    exact = _is_value(name, source, table, at, fmt, codes[at])
+    if fmt.exact:
+        over, tiny = _overflows(table, at, fmt, policy), _is_tiny(table, at, fmt, policy, tininess)
+    else:
+        # Irrational ends: cut toward zero, what lies beyond them becomes the end, and what lies below the smallest 0.
+        inward = rounded_codes(name, source, fmt, policy._replace(rounding=Rounding.TOWARD_ZERO))[at]
+        over, tiny = np.isin(inward, (fmt.max_code, fmt.min_code)), np.isin(inward, zero_codes)
+        over &= ~_is_value(name, source, table, at, fmt, inward)
+    flags.overflow[at] = over
+    flags.inexact[at] = over | ~exact
+    flags.underflow[at] = flags.inexact[at] & tiny
     for flag in flags:
         flag.setflags(write=False)
     return flags
@@ -218,7 +228,7 @@ def _overflows(table: FunctionTable, at: Array, fmt: Format, policy: Policy) -> 
         end = abs(approximation(fmt.real_of(end_code)))
         if negative and not fmt.is_signed:
             end = Fraction(0)
-        beyond = _beside(table, mine, _few_bits(end)) > 0 if end else np.ones(mine.size, bool)
+        beyond = _beside(table, mine, end) > 0 if end else np.ones(mine.size, bool)
         if successor is None:
             over[side] = beyond
             continue
@@ -228,11 +238,6 @@ def _overflows(table: FunctionTable, at: Array, fmt: Format, policy: Policy) -> 
         away = np.array([policy.rounding.away(negative, s, even) for s in (-1, 0, 1)])[middle + 1]
         over[side] = outside | (beyond & away)
     return over
-
-
-def _few_bits(x: Fraction) -> Fraction:
-    """`x` with at most 64 bits: the irrational largest value of a logarithmic format, which no result comes near."""
-    return x if leading_of_fraction(x).exact else _bound(leading_of_fraction(x), 0)
 
 
 def _is_value(name: str, source: Format, table: FunctionTable, at: Array, fmt: Format, codes: Array) -> Array:
@@ -258,7 +263,7 @@ def _is_tiny(table: FunctionTable, at: Array, fmt: Format, policy: Policy, tinin
     normal = _smallest_normal(fmt)
     if normal is None:
         return np.zeros(at.size, bool)
-    tiny = _beside(table, at, _few_bits(normal)) < 0
+    tiny = _beside(table, at, normal) < 0
     if tininess == "before" or not isinstance(fmt, MinifloatBase):
         return tiny
     # After rounding: only results above the last number below `normal` can reach it, whose significand is all ones.

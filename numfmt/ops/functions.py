@@ -82,60 +82,115 @@ class _Text(NamedTuple):
 
 IEEE = "IEEE 754-2019 section 9.2"
 _TEXTS = {
-    "exp": _Text("e**x", f"exp(-inf) = +0, exp(+inf) = +inf ({IEEE})", "0, 1, -1", ""),
-    "exp2": _Text("2**x, exact for whole x", f"as exp ({IEEE})", "3, 0.5, -25", ""),
-    "exp10": _Text("10**x", f"as exp ({IEEE})", "2, 0.5, -1", ""),
-    "expm1": _Text("e**x - 1 without cancellation", f"expm1(+-0) = +-0, expm1(-inf) = -1 ({IEEE})", "1, 0.001, -20", ""),
+    "exp": _Text(
+        "e**x",
+        f"exp(-inf) = +0, exp(+inf) = +inf ({IEEE})",
+        "0, 1, -1",
+        "Encoded([1.        , 2.71875   , 0.36791992], 'binary16')",
+    ),
+    "exp2": _Text(
+        "2**x, exact for whole x",
+        f"as exp ({IEEE})",
+        "3, 0.5, -25",
+        "Encoded([8.       , 1.4140625, 0.       ], 'binary16')",
+    ),
+    "exp10": _Text(
+        "10**x", f"as exp ({IEEE})", "2, 0.5, -1", "Encoded([1.0000000e+02, 3.1621094e+00, 9.9975586e-02], 'binary16')"
+    ),
+    "expm1": _Text(
+        "e**x - 1 without cancellation",
+        f"expm1(+-0) = +-0, expm1(-inf) = -1 ({IEEE})",
+        "1, 0.001, -20",
+        "Encoded([ 1.718750e+00,  1.001358e-03, -1.000000e+00], 'binary16')",
+    ),
     "log": _Text(
         "natural logarithm",
         f"log(+-0) = -inf and divide_by_zero, log(x < 0) invalid, log(1) = +0 ({IEEE}); P3109 alike",
         "1, 2, 10",
-        "",
+        "Encoded([0.       , 0.6933594, 2.3027344], 'binary16')",
     ),
-    "log2": _Text("logarithm to base 2, exact for powers of 2", f"as log ({IEEE})", "8, 3, 0.5", ""),
-    "log10": _Text("logarithm to base 10, exact for powers of 10", f"as log ({IEEE})", "1000, 2, 0.1", ""),
+    "log2": _Text(
+        "logarithm to base 2, exact for powers of 2",
+        f"as log ({IEEE})",
+        "8, 3, 0.5",
+        "Encoded([ 3.       ,  1.5849609, -1.       ], 'binary16')",
+    ),
+    "log10": _Text(
+        "logarithm to base 10, exact for powers of 10",
+        f"as log ({IEEE})",
+        "1000, 2, 0.1",
+        "Encoded([ 3.       ,  0.3010254, -1.       ], 'binary16')",
+    ),
     "log1p": _Text(
         "log(1 + x) without cancellation",
         f"log1p(+-0) = +-0, log1p(-1) = -inf and divide_by_zero, log1p(x < -1) invalid ({IEEE}, logp1)",
         "1, 0.001, -0.5",
-        "",
+        "Encoded([ 0.6933594 ,  0.00099945, -0.6933594 ], 'binary16')",
     ),
-    "sin": _Text("sine of x radians", f"sin(+-0) = +-0, sin(+-inf) invalid ({IEEE})", "1, 3, 30000", ""),
-    "cos": _Text("cosine of x radians", f"cos(+-inf) invalid ({IEEE})", "0, 3, 30000", ""),
-    "tanh": _Text("hyperbolic tangent", f"tanh(+-0) = +-0, tanh(+-inf) = +-1 ({IEEE})", "0.5, 1, -9", ""),
-    "sigmoid": _Text("1 / (1 + e**-x)", "sigmoid(-inf) = +0, sigmoid(+inf) = 1 (limits)", "0, 1, -5", ""),
+    "sin": _Text(
+        "sine of x radians",
+        f"sin(+-0) = +-0, sin(+-inf) invalid ({IEEE})",
+        "1, 3, 30000",
+        "Encoded([ 0.8413086 ,  0.14111328, -0.8027344 ], 'binary16')",
+    ),
+    "cos": _Text(
+        "cosine of x radians",
+        f"cos(+-inf) invalid ({IEEE})",
+        "0, 3, 30000",
+        "Encoded([ 1.       , -0.9902344, -0.5961914], 'binary16')",
+    ),
+    "tanh": _Text(
+        "hyperbolic tangent",
+        f"tanh(+-0) = +-0, tanh(+-inf) = +-1 ({IEEE})",
+        "0.5, 1, -9",
+        "Encoded([ 0.4621582 ,  0.76171875, -1.        ], 'binary16')",
+    ),
+    "sigmoid": _Text(
+        "1 / (1 + e**-x)",
+        "sigmoid(-inf) = +0, sigmoid(+inf) = 1 (limits)",
+        "0, 1, -5",
+        "Encoded([0.5       , 0.73095703, 0.00669098], 'binary16')",
+    ),
     "erf": _Text(
         "error function, 2/sqrt(pi) times the integral of exp(-t**2) from 0 to x",
         "erf(+-0) = +-0, erf(+-inf) = +-1 (C23 F.10.5.1)",
         "0.5, 1, -3",
-        "",
+        "Encoded([ 0.5205078 ,  0.84277344, -1.        ], 'binary16')",
     ),
     "gelu": _Text(
         "x * Phi(x) with the normal distribution function Phi, the exact form (arXiv:1606.08415), not the tanh one",
         "gelu(+-0) = +-0, gelu(+inf) = +inf, gelu(-inf) = -0 (limits)",
         "1, -1, -4",
-        "",
+        "Encoded([ 8.4130859e-01, -1.5869141e-01, -1.2671947e-04], 'binary16')",
     ),
     "silu": _Text(
         "x / (1 + e**-x), also called swish (arXiv:1702.03118)",
         "silu(+-0) = +-0, silu(+inf) = +inf, silu(-inf) = -0 (limits)",
         "1, -1, -8",
-        "",
+        "Encoded([ 0.73095703, -0.26904297, -0.00268364], 'binary16')",
     ),
     "softplus": _Text(
-        "log(1 + e**x)", "softplus(-inf) = +0, softplus(+inf) = +inf (limits)", "0, 1, -5", ""
+        "log(1 + e**x)",
+        "softplus(-inf) = +0, softplus(+inf) = +inf (limits)",
+        "0, 1, -5",
+        "Encoded([0.6933594 , 1.3134766 , 0.00671387], 'binary16')",
     ),
     "rsqrt": _Text(
         "1 / sqrt(x), exact for even powers of 2",
         f"rsqrt(+-0) = +-inf and divide_by_zero, rsqrt(x < 0) invalid, rsqrt(+inf) = +0 ({IEEE}, rSqrt); a P3109 "
         "operand: rsqrt(0) = NaN",
         "4, 2, 0.1",
-        "",
+        "Encoded([0.5       , 0.70703125, 3.1621094 ], 'binary16')",
     ),
-    "cbrt": _Text("cube root, exact for cubes", "cbrt(+-0) = +-0, cbrt(+-inf) = +-inf (C23 F.10.4.1)", "27, 2, -1", ""),
+    "cbrt": _Text(
+        "cube root, exact for cubes",
+        "cbrt(+-0) = +-0, cbrt(+-inf) = +-inf (C23 F.10.4.1)",
+        "27, 2, -1",
+        "Encoded([ 3.       ,  1.2597656, -1.       ], 'binary16')",
+    ),
 }
 
-_DOC = '''{definition}; the exact value rounded once.
+_DOC = """{definition}; the exact value rounded once.
 
     Parameters
     ----------
@@ -176,7 +231,7 @@ _DOC = '''{definition}; the exact value rounded once.
     >>> import numfmt as nf
     >>> {name}(nf.encode([{operands}], "binary16"))
     {shown}
-    '''
+    """
 
 
 def _operand(e: Any, name: str) -> Encoded:

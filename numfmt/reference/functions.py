@@ -270,7 +270,9 @@ def enclosure(name: str, x: Fraction | exact.Sum, precision: int) -> tuple[Fract
 def _far(name: str, x: Fraction | exact.Sum) -> Fraction | None:
     """What stands for results that no precision reaches."""
     low, high = (x, x) if isinstance(x, Fraction) else exact.enclosure(x, 64)
-    if -1000 < low and high < 1000:
+    # erfc(40) and exp(-1000) are below 2**-1000.
+    bound = 40 if name in ("erf", "gelu") else 1000
+    if -bound < low and high < bound:
         return None
     up, magnitude = low > 0, abs(low)
     if name in ("exp", "exp2", "exp10", "expm1") and magnitude > 1 << 18:
@@ -282,7 +284,7 @@ def _far(name: str, x: Fraction | exact.Sum) -> Fraction | None:
         return limits[name] * (1 - _NEAR)
     if name in ("gelu", "silu", "softplus") and up:
         return low * (1 + _NEAR if name == "softplus" else 1 - _NEAR) if isinstance(x, Fraction) else None
-    if name == "gelu" or (name in ("silu", "softplus", "sigmoid") and not up and magnitude > 1 << 18):
+    if not up and name in ("gelu", "silu", "softplus", "sigmoid") and magnitude > (1000 if name == "gelu" else _FAR):
         return Fraction(-1 if name in ("gelu", "silu") else 1) / 2**_FAR
     return None
 
