@@ -398,6 +398,11 @@ def test_integers_wrap_whatever_their_sum():
     assert int(q.add(1).to("int8", overflow="wrap").codes) == (total + 1) % 256
     with pytest.raises(FormatOverflowError):
         q.to("int8", overflow="raise")
+    # More than 64 significant bits, of which the last few count.
+    large = nf.encode(np.full(500, 2**31 - 1), "int32")
+    q.add_dot(large, large).add(3)
+    assert int(q.value) == 500 * (2**31 - 1) ** 2 + total + 4 > 2**70
+    assert int(q.to("int8", overflow="wrap").codes) == int(q.value) % 256
 
 
 @pytest.mark.parametrize("mode", ["stochastic_a", "stochastic_b", "stochastic_c"])
