@@ -13,6 +13,7 @@ __all__ = [
     "NaNError",
     "NumfmtError",
     "RangeError",
+    "VectorFileError",
 ]
 
 
@@ -54,3 +55,7 @@ class RangeError(NumfmtError, OverflowError):
 
 class FileFormatError(NumfmtError, ValueError):
     """A file is not what its name or header says."""
+
+
+class VectorFileError(FileFormatError):
+    """A file of vectors, or its manifest, cannot be read; the message begins with file and line."""
