@@ -2,13 +2,14 @@
 
 The leading 64 bits become one binary64 number by rounding to odd: cut off to 53 bits, last bit set where anything was
 lost. Such a number lies on the same side of every number of at most 52 bits as the result itself, and equals one only
-if the result does; so the format's own conversion from binary64, which rounds once, gives the result's rounding. Formats
-whose breakpoints may need more bits (logarithmic ones, codebooks, strangers) are asked twice, 2 units of the 53rd bit
+if the result does; so the format's own conversion from binary64, which rounds once, gives the result's rounding.
+Formats whose breakpoints may need more bits (logarithmic ones, codebooks, strangers) are asked twice, 2 units of the 53rd bit
 below and above, and where the answers differ the exact result decides.
 """
 
 from __future__ import annotations
 
+import contextlib
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -98,10 +99,8 @@ def _within_binary64(fmt: Format) -> bool:
         return False
     limit = Fraction(2) ** 1000
     ends = [abs(approximation(fmt.real_of(c))) for c in (fmt.max_code, fmt.min_code)]
-    try:
+    with contextlib.suppress(ValueError):  # no positive value
         ends += [1 / approximation(fmt.real_of(fmt.smallest_code))]
-    except ValueError:  # no positive value
-        pass
     return max(ends) < limit
 
 

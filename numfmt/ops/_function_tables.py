@@ -1,8 +1,8 @@
 """Tables of an elementary function over every code of a format: made once, kept on disk, never trusted unchecked.
 
 A table holds what `_elementary.evaluate` proves about each result, so it serves every rounding and every result format.
-On disk it is one file per function and operand format in the user's cache directory: a SHA-256, the key, the arrays. The
-key names everything the content depends on (layout version, function, format with its parameters, and a digest of the
+On disk it is one file per function and operand format in the user's cache directory: a SHA-256, the key, the arrays.
+The key names everything the content depends on (layout version, function, format with its parameters, and a digest of the
 operand values); a file that does not check out is ignored and replaced, and a directory that cannot be written is no
 error. Content is a mathematical fact: two processes that write at once write the same bytes, each by renaming.
 """
@@ -74,9 +74,8 @@ def make_table(name: str, fmt: Format) -> FunctionTable:
     for code in range(count):
         x = operand(fmt, code)
         result = evaluate(name, x)
-        if isinstance(x, Unpacked):
-            if x.kind is Kind.NAN and _is_signaling(fmt, code):
-                result = result._replace(event=Event.INVALID)
+        if result.kind is Kind.NAN and isinstance(x, Unpacked) and x.kind is Kind.NAN and _is_signaling(fmt, code):
+            result = result._replace(event=Event.INVALID)
         _store(columns, code, result)
     return FunctionTable(**columns)
 

@@ -20,7 +20,7 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Flags:
-    """Exception flags of each element, as IEEE 754-2019 section 7 defines them: boolean arrays of the result's shape."""
+    """Exceptions of each element by IEEE 754-2019 section 7, as boolean arrays of the result's shape."""
 
     inexact: Array
     underflow: Array

@@ -246,8 +246,8 @@ def _operand(e: Any, name: str) -> Encoded:
         )
     if e.format.is_complex or e.format.bits > TABLE_BITS:
         raise ArgumentError(
-            f"e must have a real format of at most {TABLE_BITS} bits, got {e.format.name}: the results of wider formats "
-            "cannot all be tabulated; cast to a narrower format first (numfmt.cast), or compute in numpy and encode"
+            f"e must have a real format of at most {TABLE_BITS} bits, got {e.format.name}: the results of wider "
+            "formats cannot all be tabulated; cast to a narrower format first (numfmt.cast), or compute in numpy and encode"
         )
     return e
 
@@ -351,7 +351,7 @@ def _function(name: str) -> Function:
     function.__name__ = function.__qualname__ = name
     function.__doc__ = _DOC.format(name=name, **text._asdict())
     made: Callable[..., Any] = function
-    return made  # type: ignore[return-value]
+    return made
 
 
 exp = _function("exp")
