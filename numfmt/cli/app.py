@@ -12,7 +12,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from .. import __version__
 from ..errors import NumfmtError
-from . import encode, listing, profiles, quantize, report, show
+from . import encode, evaluate, listing, profiles, quantize, report, selftest, show, vectors
 from .output import error_console
 
 __all__ = ["app"]
@@ -90,3 +90,6 @@ app.command("report", cls=_JsonTo)(report.report)
 app.command("quantize")(quantize.quantize_file)
 app.command("encode")(encode.encode_file)
 app.command("compare-profiles")(profiles.compare)
+app.command("vectors")(vectors.vectors)
+app.command("eval")(evaluate.evaluate_expression)
+app.command("selftest")(selftest.selftest)
