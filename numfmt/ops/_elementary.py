@@ -29,7 +29,7 @@ from typing import Any, NamedTuple
 from ..formats.real import Exponential, Real
 from ..formats.unpacked import Kind, Unpacked
 
-__all__ = ["CLIP", "NAMES", "Event", "Leading", "Result", "closed_form", "evaluate", "refined"]
+__all__ = ["CLIP", "NAMES", "Event", "Leading", "Result", "beside_irrational", "closed_form", "evaluate", "refined"]
 
 #: Results beyond ``2**+-CLIP`` are all alike: formats of at most 32 bits end below ``2**(2**18)``.
 CLIP = 1 << 20
@@ -261,6 +261,17 @@ def _beside(x: Fraction | Unpacked, outward: bool, sign: int) -> Leading:
         if significand < 1 << 63:
             exponent, significand = exponent - 1, (1 << 64) - 1
     return Leading(sign, exponent, significand, False)
+
+
+def beside_irrational(name: str, x: Unpacked | Exponential) -> Exponential | None:
+    """For large x = exp(q / 2) or 2**q, a number on the side of x where gelu, silu (below) or softplus (above) lies.
+
+    It is nearer to x than any other breakpoint of a logarithmic format, whose exponents have fewer than 200 bits.
+    """
+    large = ERF_TAIL if name == "gelu" else TAIL
+    if not isinstance(x, Exponential) or x.sign or name not in ("gelu", "silu", "softplus") or not _exceeds(x, large):
+        return None
+    return Exponential(0, x.base, x.exponent + Fraction(1 if name == "softplus" else -1, 1 << 200))
 
 
 #: Above (True) or below |x| * scale for small x > 0 and x < 0; the first two terms of the Taylor series at 0.

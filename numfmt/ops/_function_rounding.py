@@ -3,8 +3,8 @@
 The leading 64 bits become one binary64 number by rounding to odd: cut off to 53 bits, last bit set where anything was
 lost. Such a number lies on the same side of every number of at most 52 bits as the result itself, and equals one only
 if the result does; so the format's own conversion from binary64, which rounds once, gives the result's rounding.
-Formats whose breakpoints may need more bits (logarithmic ones, codebooks, strangers) are asked twice, 2 units of the 53rd bit
-below and above, and where the answers differ the exact result decides.
+Formats whose breakpoints may need more bits (logarithmic ones, codebooks, strangers) are asked twice, 2 units of the
+53rd bit below and above, and where the answers differ the exact result decides.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from ..formats.tables import encode_scalars, encode_steps, has_steps
 from ..formats.takum import TakumFormat, TakumLogFormat
 from ..formats.unpacked import Kind
 from ..rounding import Rounding
-from ._elementary import Event, Leading, closed_form, leading_of_fraction, refined
+from ._elementary import Event, Leading, beside_irrational, closed_form, leading_of_fraction, refined
 from ._function_tables import FunctionTable, function_table, operand
 
 __all__ = ["Flagged", "flag_tables", "rounded_codes"]
@@ -159,6 +159,8 @@ def _decide(name: str, source: Format, table: FunctionTable, code: int, conv: Co
     if low == conv.encode_exact(outer - nudge):
         return low
     exact = _exact_result(name, source, code, leading)
+    if exact is None:
+        exact = beside_irrational(name, operand(source, code))
     if exact is not None:
         return conv.encode_exact(exact)
     bits = 128

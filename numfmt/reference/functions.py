@@ -170,6 +170,10 @@ def _finite(name: str, x: Fraction | exact.Sum, projection: Projection) -> Outco
         if known == 0:
             return projection.code(Exact(Kind.ZERO))
         return projection.number(known)
+    if isinstance(x, exact.Sum) and name in ("gelu", "silu", "softplus") and exact.compare(x, Fraction(64)) > 0:
+        # x * Phi(x), x * sigmoid(x) < x < softplus(x), closer than any two codes of a logarithmic format are.
+        nearly_one = exact.power(False, Fraction(1 if name == "softplus" else -1, 1 << 200))
+        return projection.number(exact.multiply(x, nearly_one))
     precision = 64
     while precision <= 1 << 16:
         low, high = enclosure(name, x, precision)
@@ -280,7 +284,7 @@ def _far(name: str, x: Fraction | exact.Sum) -> Fraction | None:
     limits = {"tanh": 1 if up else -1, "erf": 1 if up else -1}
     limits |= {"sigmoid": 1} if up else {"expm1": -1}
     if name in limits:
-        return Fraction(limits[name]) * (1 - _NEAR)
+        return (1 - _NEAR) * int(limits[name])
     if name in ("gelu", "silu", "softplus") and up:
         return low * (1 + _NEAR if name == "softplus" else 1 - _NEAR) if isinstance(x, Fraction) else None
     if not up and name in ("gelu", "silu", "softplus", "sigmoid") and magnitude > (1000 if name == "gelu" else _FAR):
