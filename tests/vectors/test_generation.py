@@ -61,7 +61,7 @@ def test_an_exhaustive_multiplication_is_right_by_fractions():
 def test_smoke_sets_agree_with_the_reference_in_every_row(op, formats, fmt, rounding):
     made = vectors.generate(op, formats, fmt=fmt, set="smoke", rounding=rounding)
     assert len(made) + made.undefined == 256
-    for row in range(0, len(made)):
+    for row in range(len(made)):
         operands = [(f, int(codes[row])) for f, codes in zip(made.formats, made.operands, strict=True)]
         outcome = nf.reference.operate(op, operands, made.fmt, rounding=rounding)
         assert (int(made["z"][row]), int(made["flags"][row])) == (outcome.code, outcome.flags.bits)
