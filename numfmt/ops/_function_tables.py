@@ -3,8 +3,8 @@
 A table holds what `_elementary.evaluate` proves about each result, so it serves every rounding and every result format.
 On disk it is one file per function and operand format in the user's cache directory: a SHA-256, the key, the arrays.
 The key names everything the content depends on (layout version, function, format with its parameters, and a digest of
-the operand values); a file that does not check out is ignored and replaced, and a directory that cannot be written is no
-error. Content is a mathematical fact: two processes that write at once write the same bytes, each by renaming.
+the operand values); a file that does not check out is ignored and replaced, and a directory that cannot be written is
+no error. Content is a mathematical fact: two processes that write at once write the same bytes, each by renaming.
 """
 
 from __future__ import annotations

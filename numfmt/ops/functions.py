@@ -247,7 +247,7 @@ def _operand(e: Any, name: str) -> Encoded:
     if e.format.is_complex or e.format.bits > TABLE_BITS:
         raise ArgumentError(
             f"e must have a real format of at most {TABLE_BITS} bits, got {e.format.name}: the results of wider "
-            "formats cannot all be tabulated; cast to a narrower one first (numfmt.cast), or compute in numpy and encode"
+            "formats cannot all be tabulated; cast to a narrower one first (numfmt.cast), or encode numpy's results"
         )
     return e
 

@@ -91,7 +91,7 @@ def test_every_named_format_of_8_bits(fmt: str) -> None:
 def test_16_bit_samples_agree_with_the_oracle(fmt: str) -> None:
     rng = np.random.default_rng(7)
     for i, name in enumerate(FUNCTIONS):
-        codes = np.concatenate([rng.integers(0, 65536, 25), [0, 1, 0x7FFF, 0x8000, 0x8001, 0xFFFF, 0x3C00, 0x4000]])
+        codes = np.concatenate([rng.integers(0, 65536, 10), [0, 1, 0x7FFF, 0x8000, 0x8001, 0xFFFF, 0x3C00, 0x4000]])
         agree(name, fmt, fmt, MODES[i % len(MODES)], codes)
 
 
@@ -121,14 +121,14 @@ D1 = Decimal(1)
 
 def _series(first: Decimal, ratio: Any) -> Decimal:
     total, term, n = first, first, 1
-    while abs(term) > abs(total) * Decimal(10) ** -70 and n < 2000:
+    while abs(term) > abs(total) * Decimal(10) ** -108 and n < 2000:
         term = ratio(term, n)
         total, n = total + term, n + 1
     return total
 
 
 def _decimal(name: str, x: Decimal) -> Decimal:
-    """f(x) to about 50 digits for moderate x: the C library libmpdec for exp and ln, Taylor series for the rest."""
+    """f(x) to about 100 digits for moderate x: the C library libmpdec for exp and ln, Taylor series for the rest."""
     two, ten = Decimal(2), Decimal(10)
     match name:
         case "exp":
@@ -180,12 +180,12 @@ def test_decimal_arithmetic_agrees(name: str) -> None:
         codes = np.concatenate([codes, codes[codes < 0x3BFF] + 0x8000])
     modes = (Rounding.NEAREST_EVEN, Rounding.TOWARD_NEGATIVE, Rounding.TOWARD_POSITIVE, Rounding.TO_ODD)
     got = {m: getattr(functions, name)(nf.Encoded(codes, "binary16"), rounding=m).codes for m in modes}
-    with decimal.localcontext(decimal.Context(prec=110, Emin=-999999, Emax=999999)):
+    with decimal.localcontext(decimal.Context(prec=125, Emin=-999999, Emax=999999)):
         for i, code in enumerate(codes.tolist()):
             x = reference.decode(code, "binary16")
             assert isinstance(x, Fraction)
             value = Fraction(_decimal(name, Decimal(x.numerator) / Decimal(x.denominator)))
-            low, high = value * (1 - Fraction(1, 10**50)), value * (1 + Fraction(1, 10**50))
+            low, high = value * (1 - Fraction(1, 10**95)), value * (1 + Fraction(1, 10**95))
             for m in modes:
                 expected = reference.encode(low, "binary16", m, "nonsaturating")
                 if expected == reference.encode(high, "binary16", m, "nonsaturating"):
@@ -193,7 +193,7 @@ def test_decimal_arithmetic_agrees(name: str) -> None:
                 else:  # an exact result
                     near = got[Rounding.NEAREST_EVEN][i]
                     assert got[m][i] == near and abs(Fraction(reference.decode(int(near), "binary16")) / value - 1) < (
-                        Fraction(1, 10**45)
+                        Fraction(1, 10**90)
                     )
 
 
@@ -220,7 +220,7 @@ def test_increasing_functions_stay_so(name: str, mode: str) -> None:
     e = nf.Encoded(np.array(fmt.ordered_codes), fmt)
     y = np.asarray(nf.decode(getattr(functions, name)(e, rounding=mode), dtype=np.float64))
     y = y[~np.isnan(y)]
-    assert y.size > 30_000 and (np.diff(y) >= 0).all()
+    assert y.size > 30_000 and (y[1:] >= y[:-1]).all()
 
 
 # ---- special values -------------------------------------------------------------------------------------------------
@@ -334,7 +334,7 @@ def test_racing_corrupt_and_unwritable_caches_change_nothing(tmp_path: Path) -> 
     assert len(digests) == 1
     [file] = (tmp_path / "numfmt").rglob("*.table")
     good = file.read_bytes()
-    for bad in (b"", good[:-1], good + b"x", bytes([good[0] ^ 1]) + good[1:], good[:-5] + bytes(5), b"\0" * len(good)):
+    for bad in (b"", good + b"x", good[:-5] + bytes([good[-5] ^ 1]) + good[-4:]):
         file.write_bytes(bad)
         assert digest(child(tmp_path)) in digests
         assert file.read_bytes() == good  # remade, and identical
