@@ -30,7 +30,7 @@ from ..formats.integer import IntFormat
 from ..formats.random import random_integers
 from ..rounding import HashRandom, NaNRule, Overflow, PhiloxRandom
 from ._nans import nan_codes, propagates
-from ._operands import Settings, operands_of, result_array, result_format, settings_of
+from ._operands import Settings, broadcast_codes, operands_of, result_array, result_format, settings_of
 from ._scalar import NO_POLES, Call, compute_scalars
 from ._special_flags import DIVIDE_BY_ZERO, INVALID, signaling_flags, special_flags
 from ._values import EXTREMES, extreme_values, integral_values
@@ -68,7 +68,7 @@ def run_job(
     op: str, operands: list[Encoded], target: Format, settings: Settings, flags: bool, out: Array | None
 ) -> Any:
     """`operate` with its arguments resolved."""
-    codes = np.broadcast_arrays(*(e.codes for e in operands))
+    codes = broadcast_codes(operands)
     shape = codes[0].shape
     result = result_array(out, shape, target)
     flat = [np.ascontiguousarray(c).reshape(-1) for c in codes]

@@ -17,7 +17,7 @@ from ..rounding import NaNRule, Overflow, Rounding
 from ._nans import NAN_POLICIES
 from .flags import arithmetic_overflow
 
-__all__ = ["Settings", "operands_of", "result_array", "result_format", "settings_of"]
+__all__ = ["Settings", "broadcast_codes", "operands_of", "result_array", "result_format", "settings_of"]
 
 Array = npt.NDArray[Any]
 
@@ -91,6 +91,15 @@ def operands_of(*given: Any) -> list[Encoded]:
         if e.format.is_complex:
             raise ArgumentError(f"operands must be real, got {e.format.name}, which is complex; compute on parts")
     return operands
+
+
+def broadcast_codes(operands: list[Encoded]) -> list[Array]:
+    """Codes of the operands in their common shape."""
+    try:
+        return [np.asarray(c) for c in np.broadcast_arrays(*(e.codes for e in operands))]
+    except ValueError:
+        shapes = " and ".join(str(e.shape) for e in operands)
+        raise ArgumentError(f"operands must broadcast against each other, got shapes {shapes}; reshape one") from None
 
 
 def result_format(fmt: Any, operands: list[Encoded], op: str = "add") -> Format:

@@ -18,7 +18,7 @@ from ..formats.posit import PositFormat
 from ..formats.takum import TakumFormat, TakumLogFormat
 from ..formats.unpacked import Kind
 from ._nans import read_nans
-from ._operands import operands_of
+from ._operands import broadcast_codes, operands_of
 from ._scalar import order, read
 from ._special_flags import INVALID, signaling_flags
 from .flags import Flags
@@ -94,7 +94,7 @@ def compare(a: Any, b: Any, predicate: str = "equal", *, flags: bool = False) ->
 
 def _aligned(a: Any, b: Any) -> tuple[list[Encoded], list[Array]]:
     operands = operands_of(a, b)
-    return operands, [np.asarray(c) for c in np.broadcast_arrays(*(e.codes for e in operands))]
+    return operands, broadcast_codes(operands)
 
 
 def _signs(difference_above: Array, difference_below: Array) -> Array:

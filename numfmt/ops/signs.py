@@ -17,7 +17,7 @@ from ..formats.registry import scalar
 from ..formats.takum import TakumFormat, TakumLogFormat
 from ._job import run_job
 from ._nans import read_nans, signaling
-from ._operands import operands_of, result_array, settings_of
+from ._operands import broadcast_codes, operands_of, result_array, settings_of
 from .flags import Flags
 
 __all__ = ["absolute", "copysign", "negate"]
@@ -59,7 +59,7 @@ def negate(a: Any, *, overflow: Any = None, nan: Any = None, flags: bool = False
     array([184, 128], dtype=uint8)
     """
     (e,) = operands_of(a)
-    return _with_sign(e, "negate", None, overflow, nan, flags, out)
+    return _with_sign(e, None, overflow, nan, flags, out)
 
 
 def absolute(a: Any, *, overflow: Any = None, nan: Any = None, flags: bool = False, out: Array | None = None) -> Any:
@@ -72,7 +72,7 @@ def absolute(a: Any, *, overflow: Any = None, nan: Any = None, flags: bool = Fal
     array([127,   3], dtype=uint8)
     """
     (e,) = operands_of(a)
-    return _with_sign(e, "absolute", np.zeros((), bool), overflow, nan, flags, out)
+    return _with_sign(e, np.zeros((), bool), overflow, nan, flags, out)
 
 
 def copysign(
@@ -87,10 +87,9 @@ def copysign(
     array([1.5, 2. ], dtype=float32)
     """
     e, other = operands_of(a, b)
-    negative = _is_negative(other)
-    shape = np.broadcast_shapes(e.shape, negative.shape)
-    spread = Encoded._wrap(np.broadcast_to(e.codes, shape), e.format)
-    return _with_sign(spread, "copysign", np.broadcast_to(negative, shape), overflow, nan, flags, out)
+    codes, signs = broadcast_codes([e, other])
+    negative = _is_negative(Encoded._wrap(signs, other.format))
+    return _with_sign(Encoded._wrap(codes, e.format), negative, overflow, nan, flags, out)
 
 
 def _is_negative(e: Encoded) -> Array:
@@ -117,9 +116,7 @@ def _kept_magnitude(fmt: Format) -> int | None:
     return None
 
 
-def _with_sign(
-    e: Encoded, op: str, negative: Array | None, overflow: Any, nan: Any, flags: bool, out: Array | None
-) -> Any:
+def _with_sign(e: Encoded, negative: Array | None, overflow: Any, nan: Any, flags: bool, out: Array | None) -> Any:
     fmt = e.format
     kept = _kept_magnitude(fmt)
     settings = settings_of(fmt, None, overflow, nan)

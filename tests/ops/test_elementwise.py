@@ -346,6 +346,13 @@ def test_relations(name):
             np.testing.assert_array_equal(flag_bits(flags), [o.flags.bits for o in outcomes])
 
 
+def test_no_elements():
+    for name in ("fp8_e4m3fn", "binary32", "posit32", "lns8_3"):
+        e = nf.Encoded(np.zeros((0, 3), nf.get(name).code_dtype), name)
+        result, flags = nf.fma(e, e, e, flags=True)
+        assert result.shape == flags.inexact.shape == nf.compare(e, e).shape == nf.next_up(e).shape == (0, 3)
+
+
 def test_binary16_total_order_is_total():
     codes = np.array([0xFFFF, 0xFE00, 0xFC01, 0xFC00, 0xFBFF, 0x8001, 0x8000, 0, 1, 0x7BFF, 0x7C00, 0x7C01, 0x7E00])
     e = nf.Encoded(codes, "binary16")  # IEEE 754-2019 5.10, in increasing order
@@ -456,6 +463,8 @@ def test_results_that_a_format_cannot_hold():
         nf.add(nf.encode([127.0], "int8"), nf.encode([1.0], "int8"), overflow="raise")
     with pytest.raises(errors.FormatMismatchError, match="say the result's format with fmt="):
         nf.add(zero, nf.encode([0.0], "fp8_e5m2"))
+    with pytest.raises(errors.ArgumentError, match=r"must broadcast .* got shapes \(2,\) and \(3,\)"):
+        nf.add(nf.encode([1.0, 2.0], "int8"), nf.encode([1.0, 2.0, 3.0], "int8"))
     with pytest.raises(errors.ArgumentError, match="legal names: equal, not_equal"):
         nf.compare(zero, zero, "same")
 
