@@ -280,7 +280,7 @@ def _far(name: str, x: Fraction | exact.Sum) -> Fraction | None:
         return None
     up, magnitude = low > 0, abs(low)
     if name in ("exp", "exp2", "exp10", "expm1") and magnitude > _FAR and (up or name != "expm1"):
-        return 1 / Fraction(2) ** _FAR if not up else Fraction(2) ** _FAR
+        return Fraction(1 << _FAR) if up else Fraction(1, 1 << _FAR)
     limits = {"tanh": 1 if up else -1, "erf": 1 if up else -1}
     limits |= {"sigmoid": 1} if up else {"expm1": -1}
     if name in limits:
@@ -288,7 +288,7 @@ def _far(name: str, x: Fraction | exact.Sum) -> Fraction | None:
     if name in ("gelu", "silu", "softplus") and up:
         return low * (1 + _NEAR if name == "softplus" else 1 - _NEAR) if isinstance(x, Fraction) else None
     if not up and name in ("gelu", "silu", "softplus", "sigmoid") and magnitude > (1000 if name == "gelu" else _FAR):
-        return Fraction(-1 if name in ("gelu", "silu") else 1) / 2**_FAR
+        return Fraction(-1 if name in ("gelu", "silu") else 1, 1 << _FAR)
     return None
 
 
