@@ -203,7 +203,9 @@ def flag_tables(name: str, source: Format, fmt: Format, policy: Policy, tininess
         over &= ~_is_value(name, source, table, at, fmt, inward)
     flags.overflow[at] = over
     flags.inexact[at] = over | ~exact
-    flags.underflow[at] = flags.inexact[at] & tiny
+    flags.underflow[at] = (
+        flags.inexact[at] & tiny & ~over
+    )  # below 0 in an unsigned format: out of range, whatever its size
     for flag in flags:
         flag.setflags(write=False)
     return flags

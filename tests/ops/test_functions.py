@@ -96,7 +96,8 @@ def test_16_bit_samples_agree_with_the_oracle(fmt: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "pair", ["bfloat16 binary16", "binary16 binary32", "bfloat16 fp8_e4m3fn", "binary16 posit32_2"]
+    "pair",
+    ["bfloat16 binary16", "binary16 binary32", "bfloat16 fp8_e4m3fn", "binary16 posit32_2", "bfloat16 ufp8_e5m3fn"],
 )
 def test_results_in_other_formats(pair: str) -> None:
     source, target = pair.split()
