@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -40,9 +41,9 @@ FUNCTIONS = (
 OPERATIONS: dict[str, int] = reference.OPERATIONS | dict.fromkeys(FUNCTIONS, 1)
 NAN_POLICIES = ("canonical", "x86_sse", "arm", "riscv")
 #: Where callables that take arrays live.
-_HOMES = ("numfmt.ops", "numfmt.ops.functions")
+_HOMES = ("numfmt.ops", "numfmt.ops.functions", "numfmt._api")
 #: The library's function takes no policy, or raises no flags: the oracle's answer is the vector.
-_ORACLE_ONLY = frozenset({"negate", "abs", "copysign", "next_up", "next_down", "cast", "round_to_integral_exact"})
+_ORACLE_ONLY = frozenset({"negate", "abs", "copysign", "next_up", "next_down"})
 #: Refused elements are found by halving, and below this many rows by the oracle.
 _SMALL = 64
 
@@ -117,6 +118,8 @@ def oracle(op: str, formats: Sequence[Format], codes: Sequence[int], fmt: Format
 def _fast(op: str) -> Callable[..., Any] | None:
     if op in _ORACLE_ONLY:
         return None
+    if op == "round_to_integral_exact":
+        return partial(import_module("numfmt.ops").round_to_integral, exact=True)
     for home in _HOMES:
         found = getattr(import_module(home), op, None)
         if callable(found):

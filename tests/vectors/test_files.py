@@ -14,8 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import numfmt as nf
 from numfmt import vectors
 from numfmt.errors import ArgumentError, VectorFileError
+from numfmt.vectors.layouts import Column, hex_rows, segments
+from numfmt.vectors.operations import compute, resolve_policy
 
 HERE = Path(__file__).parent
 
@@ -42,6 +45,24 @@ def test_testfloat_text_is_read_by_splitting_lines(mul, tmp_path):
     lines = (tmp_path / "mul.txt").read_text("ascii").splitlines()
     assert [tuple(int(word, 16) for word in line.split(" ")) for line in lines] == rows_of(mul)
     assert all([len(word) for word in line.split(" ")] == [2, 2, 2, 2] for line in lines)
+
+
+def test_testfloat_text_is_the_one_that_testfloat_gen_prints():
+    """First rows of Berkeley TestFloat 3e, ``testfloat_gen -seed 1 -level 1 f16_mul`` (SoftFloat built for 8086-SSE)."""
+    printed = b"87FF E850 344F 01\n0000 857F 8000 00\n74FB E879 FC00 05\n"
+    binary16 = nf.get("binary16")
+    rows = np.array([[int(word, 16) for word in line.split()[:2]] for line in printed.splitlines()], np.uint16)
+    policy = resolve_policy(binary16, None, None, "x86_sse", "after")
+    found = compute("mul", (binary16, binary16), list(rows.T), binary16, policy)
+    columns = [Column("a", 16), Column("b", 16), Column("z", 16), Column("flags", 5)]
+    [table] = segments("testfloat", columns, 3, "f16_mul.txt", "")
+    codes = {"a": rows[:, 0], "b": rows[:, 1], "z": found.codes, "flags": found.flags}
+    text = b""
+    for row in range(3):
+        for part in table.parts:
+            one = [codes[c.name][row : row + 1] for c in part] if isinstance(part, tuple) else None
+            text += part if one is None else hex_rows(part, one, table.upper).tobytes()
+    assert text == printed
 
 
 def test_csv_is_read_by_splitting_lines(boundary, tmp_path):
