@@ -48,7 +48,7 @@ def test_testfloat_text_is_read_by_splitting_lines(mul, tmp_path):
 
 
 def test_testfloat_text_is_the_one_that_testfloat_gen_prints():
-    """First rows of Berkeley TestFloat 3e, ``testfloat_gen -seed 1 -level 1 f16_mul`` (SoftFloat built for 8086-SSE)."""
+    """First rows of Berkeley TestFloat 3e, ``testfloat_gen -seed 1 -level 1 f16_mul``, built for 8086-SSE."""
     printed = b"87FF E850 344F 01\n0000 857F 8000 00\n74FB E879 FC00 05\n"
     binary16 = nf.get("binary16")
     rows = np.array([[int(word, 16) for word in line.split()[:2]] for line in printed.splitlines()], np.uint16)
