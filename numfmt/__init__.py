@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import analysis, errors, formats, interop, ops, reference, testing, vectors
+    from . import analysis, datapaths, errors, formats, interop, ops, reference, testing, vectors
     from ._api import cast, decode, encode, quantize, warmup
     from ._array import Encoded
     from ._block_array import BlockEncoded
@@ -55,6 +55,25 @@ if TYPE_CHECKING:
         minimum_number,
     )
     from .ops.flags import Flags
+    from .ops.functions import (
+        cbrt,
+        cos,
+        erf,
+        exp,
+        exp2,
+        exp10,
+        expm1,
+        gelu,
+        log,
+        log1p,
+        log2,
+        log10,
+        sigmoid,
+        silu,
+        sin,
+        softplus,
+        tanh,
+    )
     from .ops.fused import fused_dot, fused_sum
     from .ops.growth import grown_format
     from .ops.integral import round_to_integral
@@ -105,24 +124,37 @@ __all__ = [
     "add",
     "analysis",
     "cast",
+    "cbrt",
     "compare",
     "compare_profiles",
     "copysign",
+    "cos",
+    "datapaths",
     "decode",
     "div",
     "encode",
+    "erf",
     "errors",
+    "exp",
+    "exp10",
+    "exp2",
     "explain",
+    "expm1",
     "faa",
     "finfo",
     "fma",
     "formats",
     "fused_dot",
     "fused_sum",
+    "gelu",
     "get",
     "grown_format",
     "interop",
     "load",
+    "log",
+    "log10",
+    "log1p",
+    "log2",
     "maximum",
     "maximum_magnitude",
     "maximum_magnitude_number",
@@ -147,9 +179,14 @@ __all__ = [
     "rsqrt",
     "save",
     "scale_rules",
+    "sigmoid",
+    "silu",
+    "sin",
+    "softplus",
     "sqrt",
     "sub",
     "swizzle",
+    "tanh",
     "testing",
     "total_order",
     "unpack",
@@ -170,6 +207,7 @@ _HOME = {
     "IntFormat Kind LnsFormat P3109Format PositFormat ScaleRule Specials TakumFormat TakumLogFormat Unpacked get names "
     "register scale_rules",
     "interop": "load save swizzle unpack unswizzle",
+    "ops.functions": "cbrt cos erf exp exp10 exp2 expm1 gelu log log10 log1p log2 sigmoid silu sin softplus tanh",
     "ops.fused": "fused_dot fused_sum",
     "ops.quire": "Quire",
     "ops.comparison": "compare total_order",
@@ -185,7 +223,7 @@ _HOME = {
     "profiles": "Difference Profile Rule compare_profiles profile_names",
     "rounding": "HashRandom NaNRule Overflow PhiloxRandom RandomBits Rounding",
 }
-_SUBMODULES = ("analysis", "errors", "formats", "interop", "ops", "reference", "testing", "vectors")
+_SUBMODULES = ("analysis", "datapaths", "errors", "formats", "interop", "ops", "reference", "testing", "vectors")
 _MODULE_OF = {name: module for module, members in _HOME.items() for name in members.split()}
 
 

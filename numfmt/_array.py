@@ -197,38 +197,38 @@ class Encoded:
             raise FormatMismatchError(f"same_bits compares two Encoded, got {type(other).__name__}")
         return self.format == other.format and np.array_equal(self.codes, other.codes)
 
-    def _values_for(self, other: object, sign: str) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    def _compared(self, other: object, sign: str, predicate: str) -> Any:
         if not isinstance(other, Encoded) or other.format != self.format:
             what = other.format.name if isinstance(other, Encoded) else type(other).__name__
             raise FormatMismatchError(
                 f"{sign} compares two Encoded of one format, got {self.format.name} and {what}; "
                 "compare decoded values (np.asarray) or bits (same_bits)"
             )
-        return np.asarray(self), np.asarray(other)
+        if self.format.is_complex:
+            if predicate != "equal":
+                raise FormatMismatchError(f"{sign} needs an order, and {self.format.name} is complex")
+            return np.asarray(self) == np.asarray(other)
+        from .ops.comparison import compare
+
+        return compare(self, other, predicate)
 
     def __eq__(self, other: object) -> Any:
-        a, b = self._values_for(other, "==")
-        return a == b
+        return self._compared(other, "==", "equal")
 
     def __ne__(self, other: object) -> Any:
-        a, b = self._values_for(other, "!=")
-        return a != b
+        return ~self._compared(other, "!=", "equal")
 
     def __lt__(self, other: object) -> Any:
-        a, b = self._values_for(other, "<")
-        return a < b
+        return self._compared(other, "<", "less")
 
     def __le__(self, other: object) -> Any:
-        a, b = self._values_for(other, "<=")
-        return a <= b
+        return self._compared(other, "<=", "less_equal")
 
     def __gt__(self, other: object) -> Any:
-        a, b = self._values_for(other, ">")
-        return a > b
+        return self._compared(other, ">", "greater")
 
     def __ge__(self, other: object) -> Any:
-        a, b = self._values_for(other, ">=")
-        return a >= b
+        return self._compared(other, ">=", "greater_equal")
 
     __hash__ = None  # type: ignore[assignment]
 

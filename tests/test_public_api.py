@@ -21,7 +21,11 @@ BINARY = ("add", "div", "mul", "remainder", "sub") + tuple(
 )
 BLOCKS = "axis='default', pad=False, scale_rule=None, nonfinite=None, scales=None, tensor_scale=None"
 FUSED = "fmt=None, axis=-1, rounding=None, overflow=None, random=None, width=None"
+FUNCTION = "e, *, fmt=None, rounding=None, overflow=None, nan=None, flags=False, tininess='after', out=None"
+FUNCTIONS = ("cbrt", "cos", "erf", "exp", "exp10", "exp2", "expm1", "gelu", "log", "log10", "log1p", "log2")
+FUNCTIONS += ("sigmoid", "silu", "sin", "softplus", "tanh")
 SIGNATURES = {
+    **dict.fromkeys(FUNCTIONS, FUNCTION),
     **dict.fromkeys(UNARY, f"a, *, {RESULT}"),
     **dict.fromkeys(BINARY, f"a, b, *, {RESULT}"),
     **dict.fromkeys(("faa", "fma"), f"a, b, c, *, {RESULT}"),

@@ -61,10 +61,10 @@ def tensor_scale_of(fmt: BlockFormat, amax: float) -> np.float64:
         return np.float64(1.0)
     top = _TENSOR_RANGE.get(fmt.rule, float(fmt.scale.max))
     divisor = largest_element(fmt) * top
-    if fmt.tensor_scale.name == "binary32" and divisor < 2.0**24 and 2.0**-100 < amax < 2.0**100:
+    moderate = divisor < 2.0**24 and 2.0**-100 < amax < 2.0**100
+    if fmt.tensor_scale.name == "binary32" and moderate and np.float32(amax) == amax and np.float32(divisor) == divisor:
         # A quotient of 24 by 24 bits is no near-tie of binary32: nearest binary64 first changes nothing.
-        if float(np.float32(amax)) == amax and float(np.float32(divisor)) == divisor:
-            return np.float64(np.float32(amax / divisor))
+        return np.float64(np.float32(amax / divisor))
     wanted = exact_quotient(np.array([amax]), np.array([divisor]))
     if fmt.tensor_scale.name == "binary32":
         # Scales saturate; the clamp lies on the far side of every rounding.

@@ -106,7 +106,8 @@ def set_limits(breakpoints, ties, s, limits):
 def make_encode_levels(size, kind, parameter, digest):
     """Codes of blocks under given scales, for at most seven magnitudes besides zero.
 
-    Eight breakpoints, the missing ones infinite. `parameter` is the sign bit, mask or offset of `kind`. Zero scales give level 0.
+    Eight breakpoints, the missing ones infinite. `parameter` is the sign bit, mask or offset of `kind`. Zero scales
+    give level 0.
     """
 
     def encode(x, scales, breakpoints, ties, codes, length, probe):

@@ -1,4 +1,4 @@
-"""Sums, products, quotients and fused products of short binary64 operands, rounded to odd by error-free transformations.
+"""Sums, products, quotients, fused products of short binary64 operands, to odd by error-free transformations.
 
 For operands of at most 26 significant bits, with exponents so moderate that nothing over- or underflows, a product is
 exact and a sum's error is a binary64 number (Knuth's TwoSum); an inexact result is moved to its odd neighbour on the

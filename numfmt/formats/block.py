@@ -72,8 +72,9 @@ class BlockFormat:
     quotient : {"exact", "divide", "reciprocal", "two_step_reciprocal"}
         What the element format rounds. exact: the exact quotient x / scale, one rounding. divide: the quotient rounded
         to binary32 first (binary64 for binary64 data; ONNX, torch). reciprocal: x times the binary32 reciprocal of the
-        binary32 scale, rounded. two_step_reciprocal: x * ((1 / tensor scale) / block scale), and the block scale from (a / F) / tensor scale,
-        every operation rounded to binary32 (torchao nvfp4_tensor.py). The same for scales that are powers of two.
+        binary32 scale, rounded. two_step_reciprocal: x * ((1 / tensor scale) / block scale), and the block scale from
+        (a / F) / tensor scale, every operation rounded to binary32 (torchao nvfp4_tensor.py). The same for scales that
+        are powers of two.
     nonfinite : {"nan", "raise", "skip"}
         NaN or infinity in a block. nan: the scale becomes NaN and with it the whole block. raise: `NaNError`. skip:
         they do not take part in the scale, and the element format's own policy encodes them.
