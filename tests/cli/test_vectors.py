@@ -85,12 +85,12 @@ def test_selftest_names_what_differs(run, monkeypatch):
 
     few = list(cases())[:3]
     changed = dict(recorded())
-    changed[few[1].name] = "0" * 32
+    changed[few[1].name] = "0" * 16
     monkeypatch.setattr(selftest, "cases", lambda full: iter(few))
     monkeypatch.setattr(selftest, "recorded", lambda: changed)
     result = run("selftest")
     assert result.exit_code == 1
-    assert f"differs: {few[1].name}, recorded {'0' * 32}" in result.stdout
+    assert f"differs: {few[1].name}, recorded {'0' * 16}" in result.stdout
     assert "3 digests over" in result.stdout and "1 differ" in result.stdout
     found = json.loads(run("selftest", "--json").stdout)
     assert found["differ"] == 1 and [case["verdict"] for case in found["cases"]] == ["ok", "DIFFERS", "ok"]

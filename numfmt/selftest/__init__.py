@@ -20,13 +20,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .errors import FileFormatError
-from .formats.base import Format
-from .formats.registry import scalar
-from .vectors.operations import Policy, arity_of, compute, resolve_policy
-from .vectors.sets import exhaustive, random_codes, special_codes
+from ..errors import FileFormatError
+from ..formats.base import Format
+from ..formats.registry import scalar
+from ..vectors.operations import Policy, arity_of, compute, resolve_policy
+from ..vectors.sets import exhaustive, random_codes, special_codes
 
-__all__ = ["Case", "Outcome", "cases", "digest_of", "recorded", "run"]
+__all__ = ["Case", "Outcome", "cases", "digest_of", "record", "recorded", "run"]
 
 Array = npt.NDArray[Any]
 _RANDOM_ROWS, _SEED = 2048, 20251122
@@ -74,7 +74,7 @@ class Outcome:
 
     @property
     def ok(self) -> bool:
-        """Whether the digest begins with the 32 digits that are recorded."""
+        """Whether the digest begins with the 16 digits that are recorded."""
         return self.expected is not None and self.digest.startswith(self.expected)
 
 
@@ -132,12 +132,22 @@ def digest_of(case: Case) -> tuple[int, str]:
 
 def recorded() -> dict[str, str]:
     """The digests kept with the library, by case name; `FileFormatError` when the file is damaged."""
-    text = resources.files("numfmt.data").joinpath("selftest.json").read_text("ascii")
+    text = resources.files(__name__).joinpath("digests.json").read_text("ascii")
     try:
-        digests = json.loads(text)["digests"]
-    except (ValueError, KeyError, TypeError) as err:
-        raise FileFormatError(f"numfmt/data/selftest.json is damaged ({err}); install the package again") from None
-    return dict(digests)
+        groups = json.loads(text)
+        return {f"{group} {policy}": digest for group, found in groups.items() for policy, digest in found.items()}
+    except (ValueError, AttributeError) as err:
+        raise FileFormatError(f"numfmt/selftest/digests.json is damaged ({err}); install the package again") from None
+
+
+def record() -> str:
+    """The text of ``digests.json`` for this version: 16 digits of each, by operation and formats, by policy."""
+    groups: dict[str, dict[str, str]] = {}
+    for full in (False, True):
+        for case in cases(full):
+            op, formats, policy = case.name.split(" ", 2)
+            groups.setdefault(f"{op} {formats}", {})[policy] = digest_of(case)[1][:16]
+    return json.dumps(groups, indent=0) + "\n"
 
 
 def run(full: bool = False) -> Iterator[Outcome]:
