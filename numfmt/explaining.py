@@ -306,8 +306,9 @@ def _diagnosis(
     fmt.check_code(got)
     if got == code:
         return f"got {code_text(fmt, got)}, as expected"
-    bits = ", ".join(str(i) for i in range(fmt.bits) if (got ^ code) >> i & 1)
-    text = f"got {code_text(fmt, got)} ({value_text(fmt, got)}) instead of {code_text(fmt, code)}: bits {bits} differ"
+    wrong = [str(i) for i in range(fmt.bits) if (got ^ code) >> i & 1]
+    bits = f"bits {', '.join(wrong)} differ" if len(wrong) > 1 else f"bit {wrong[0]} differs"
+    text = f"got {code_text(fmt, got)} ({value_text(fmt, got)}) instead of {code_text(fmt, code)}: {bits}"
     formats, codes = [f for f, _ in operands], [c for _, c in operands]
     same = []
     for mode in Rounding:

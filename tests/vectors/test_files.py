@@ -211,7 +211,7 @@ def test_a_flipped_result_bit_is_found_and_explained(mul, tmp_path):
     [difference] = result.differences
     assert (difference.row, difference.field, difference.operands) == (0x3A51, "z", (0x3A, 0x51))
     assert (difference.expected, difference.found, difference.bits) == (0x53, 0x5B, (3,))
-    for text in ("exact result: 11.25", "next below  0x53", "next above  0x54", "bits 3 differ"):
+    for text in ("exact result: 11.25", "next below  0x53", "next above  0x54", "bit 3 differs"):
         assert text in str(result)
 
 
