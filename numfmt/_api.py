@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._array import Encoded, check_codes
-from ._block_api import decode_block, encode_block, quantize_block
+from ._block_api import decode_block, encode_block, quantize_block, warmup_block
 from ._block_array import BlockEncoded
 from ._input import Reals, real_input
 from ._lowering import decoder, encode_plan, quantize_plan
@@ -654,17 +654,20 @@ def _cast_scalars(e: Encoded, fmt: Format, policy: Policy, source: RandomSource 
         flat[i] = mark
 
 
-def warmup(*formats: Format | str, rounding: Any = None, overflow: Any = None, profile: Any = None) -> None:
+def warmup(*formats: AnyFormat | str, rounding: Any = None, overflow: Any = None, profile: Any = None) -> None:
     """Compile (or load from the disk cache) the fastest kernels for `formats` now: encode, decode and quantize of
     float32.
 
     Changes speed, never bits.
 
-    >>> warmup("fp8_e4m3fn")
+    >>> warmup("fp8_e4m3fn", "mxfp4")
     """
     for name in formats:
-        fmt = scalar(name)
+        fmt = get_any(name)
         if fmt.is_complex:
+            continue
+        if isinstance(fmt, BlockFormat):
+            warmup_block(fmt, {"rounding": rounding, "overflow": overflow, "profile": profile})
             continue
         policy = resolve_policy(fmt, rounding, overflow, None, profile)
         if policy.rounding.is_stochastic:

@@ -21,7 +21,7 @@ from .formats.random import RandomSource, random_integers
 from .formats.registry import scalar
 from .profiles import resolve_block
 
-__all__ = ["BlockCall", "block_unit", "block_zero", "decode_block", "encode_block", "quantize_block"]
+__all__ = ["BlockCall", "block_unit", "block_zero", "decode_block", "encode_block", "quantize_block", "warmup_block"]
 
 Array = npt.NDArray[Any]
 #: Elements whose temporaries are alive at a time on the NumPy path.
@@ -319,6 +319,17 @@ def _quantize_fast(x: Array, fmt: BlockFormat, options: dict[str, Any], values: 
         return False
     call = BlockCall(x, fmt, options)
     return call.source is None and plan.accepts(call) and plan.quantize(call, values)
+
+
+def warmup_block(fmt: BlockFormat, options: dict[str, Any]) -> None:
+    """Compile what a block format's encode, decode and quantize may run."""
+    from ._block_lowering import decode_plan, plan_of
+
+    resolved, policy = resolve_block(fmt, options)
+    plan = plan_of(resolved, policy)
+    if plan is not None:
+        plan.compile()
+    decode_plan(resolved, 1 << 62)
 
 
 def block_unit(b: BlockEncoded) -> Array:

@@ -309,7 +309,19 @@ def resolve_block(fmt: BlockFormat, options: Mapping[str, Any]) -> tuple[BlockFo
         changes["nonfinite"] = options["nonfinite"]
     if options.get("scale_rule") is not None:
         changes["rule"] = scale_rule(options["scale_rule"]).name
-    return (replace(fmt, **changes) if changes else fmt), base
+    return (_variant(fmt, changes) if changes else fmt), base
+
+
+def _variant(fmt: BlockFormat, changes: dict[str, Any]) -> BlockFormat:
+    """`fmt` with some fields changed: one object per change, so that its compiled plans are found again."""
+    known: dict[Any, BlockFormat] = fmt.__dict__.setdefault("_variants", {})
+    key = tuple(sorted(changes.items()))
+    found = known.get(key)
+    if found is None:
+        found = replace(fmt, **changes)
+        if len(known) < 256:
+            known[key] = found
+    return found
 
 
 class Difference(NamedTuple):
