@@ -359,7 +359,7 @@ X = np.ones((2, 32), np.float32)
         (lambda: nf.encode(X[:, :31], "mxfp4"), "length 31, block is 32; pass pad=True"),
         (lambda: nf.encode(X, "mxfp4", axis=0), "length 2, block is 32; pass pad=True"),
         (lambda: nf.encode(X, "mxfp4", axis=2), "axis 2 does not exist"),
-        (lambda: nf.encode(X, "mxfp4", axis=(0, 1)), "blocks over 1 axes"),
+        (lambda: nf.encode(X, "mxfp4", axis=(0, 1)), "blocks over one axis"),
         (lambda: nf.encode(X, "mxfp4", axis="rows"), "axis must be"),
         (lambda: nf.encode(1.0, "mxfp4"), "scalar; reshape"),
         (lambda: nf.encode(X, "mxfp4", scale_rule="roof"), "scale rule must be one of floor"),
