@@ -104,7 +104,7 @@ class PowerPlan(Plan):
     def encode(self, call: Any) -> Blocks | None:
         count, size = call.blocking.count, call.blocking.size
         codes, scales, flags = np.empty(call.x.size, np.uint8), np.empty(count, np.uint8), np.empty(count, np.uint8)
-        marked = self._encode(_flat(call.x), codes, scales, flags, _probe())
+        marked = self._encode(_flat(call.x), codes, scales, flags, np.uint64(size), _probe())
         if marked < 0:
             return None
         codes = codes.reshape(count, size)
@@ -124,7 +124,7 @@ class PowerPlan(Plan):
         x = _flat(call.x)
         if np.may_share_memory(x, y):
             x = x.copy()
-        marked = self._quantize(x, _flat(y), flags, _probe())
+        marked = self._quantize(x, _flat(y), flags, np.uint64(call.blocking.size), _probe())
         if marked > 0:
             rows = np.flatnonzero(flags)
             blocks = self._exactly(call, rows)
@@ -146,7 +146,7 @@ class LevelPlan(Plan):
 
     def bind(self) -> None:
         size = self.fmt.block_size or 0
-        self._max = _bind("levels", "make_block_max", size)
+        self._max = _bind("levels", "make_block_max")
         s = self.scale
         self._scales = _bind("levels", "make_minifloat_scales", s.mantissa_bits, 1 - s.bias, s.max_magnitude)
         self._encode = _bind("levels", "make_encode_levels", size, self.kind, self.parameter)
@@ -186,7 +186,7 @@ class IntegerPlan(Plan):
     """Symmetric integers of at most 8 bits under binary32 or binary16 scales, absmax rule, exact quotients."""
 
     def bind(self) -> None:
-        self._max = _bind("levels", "make_block_max", 0)
+        self._max = _bind("levels", "make_block_max")
         self._encode = _bind("integers", "make_encode_integers", (1 << self.fmt.element.bits) - 1)
         self._quantize = _bind("integers", "make_quantize_integers")
 

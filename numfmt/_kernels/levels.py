@@ -25,6 +25,7 @@ from .bits import (
     f64_of_bits,
     pattern,
 )
+from .blocks import block_max
 from .fast32 import environment_is_default
 
 U32, I32, U64, I64, U8, F32, F64 = np.uint32, np.int32, np.uint64, np.int64, np.uint8, np.float32, np.float64
@@ -33,20 +34,15 @@ I32_OUT, U32_OUT, U32_IN = types.int32[::1], types.uint32[::1], types.Array(type
 SIGN_MAGNITUDE, TWOS_COMPLEMENT, OFFSET = range(3)
 
 
-def make_block_max(size, digest):
-    """Patterns of the largest magnitudes of blocks; `size` 0 takes it at run time."""
+def make_block_max(digest):
+    """Patterns of the largest magnitudes of blocks of `length`, a run-time number: see `blocks.block_max`."""
 
-    def block_max(x, highest, length):
-        n = U64(length) if size == 0 else U64(size)
+    def find(x, highest, length):
         for b in range(U64(highest.size)):
-            start = U64(b * n)
-            top = U32(0 * digest)
-            for j in range(n):
-                top = U32(max(top, U32(bits_of_f32(x[U64(start + j)]) & U32(0x7FFFFFFF))))
-            highest[b] = top
+            highest[b] = U32(block_max(x, U64(b * length), length) + U32(0 * digest))
         return I64(0)
 
-    return block_max, [types.int64(F32_IN, U32_OUT, types.uint64)]
+    return find, [types.int64(F32_IN, U32_OUT, types.uint64)]
 
 
 def make_minifloat_scales(mantissa, lowest, largest, digest):
@@ -95,12 +91,25 @@ def above(u, l0, l1, l2, l3, l4, l5, l6):
     return U32(U32(low + middle) + U32(high + U32(u > l6)))
 
 
+#: Blocks whose limits are found together, in loops over the blocks.
+GROUP = 64
+
+
 @inline
-def set_limits(breakpoints, ties, s, limits):
-    """The limits of a block, eight at a time; out of reach under a zero scale."""
-    for i in range(8):
-        t = threshold(breakpoints[i], s, ties[i])
-        limits[i] = t if s > F64(0) else I32(0x7FFFFFFF)
+def set_limits(breakpoints, ties, scales, first, count, limits):
+    """The seven limits of `count` blocks, limit i of block b at i * GROUP + b; out of reach under a zero scale."""
+    for i in range(U64(7)):
+        breakpoint, tie, row = breakpoints[i], ties[i], U64(i * U64(GROUP))
+        for b in range(count):
+            s = scales[U64(first + b)]
+            t = threshold(breakpoint, s, tie)
+            limits[U64(row + b)] = t if s > F64(0) else I32(0x7FFFFFFF)
+
+
+@inline
+def limit(limits, i, b):
+    """Limit i of block b of its group."""
+    return limits[U64(U64(i * GROUP) + b)]
 
 
 def make_encode_levels(size, kind, parameter, digest):
@@ -114,24 +123,27 @@ def make_encode_levels(size, kind, parameter, digest):
         if not environment_is_default(probe):
             return I64(-1)
         n = U64(length) if size == 0 else U64(size)
-        limits = np.empty(8, np.int32)
-        for b in range(U64(scales.size)):
-            start = U64(b * n)
-            set_limits(breakpoints, ties, scales[b], limits)
-            l0, l1, l2, l3 = limits[0], limits[1], limits[2], limits[3]
-            l4, l5, l6 = limits[4], limits[5], limits[6]
-            for j in range(n):
-                at = U64(start + j)
-                v = bits_of_f32(x[at])
-                m = above(I32(v & U32(0x7FFFFFFF)), l0, l1, l2, l3, l4, l5, l6)
-                negative = U32(v >> U32(31))
-                if kind == SIGN_MAGNITUDE:
-                    code = U32(m | U32(negative * U32(parameter)))
-                elif kind == TWOS_COMPLEMENT:
-                    code = U32(U32(U32(m ^ U32(U32(0) - negative)) + negative) & U32(parameter))
-                else:
-                    code = U32(U32(U32(m ^ U32(U32(0) - negative)) + negative) + U32(parameter))
-                codes[at] = U8(code + U32(0 * digest))
+        limits = np.empty(7 * GROUP, np.int32)
+        for group in range(U64((scales.size + GROUP - 1) // GROUP)):
+            first = U64(group * U64(GROUP))
+            count = U64(min(U64(GROUP), U64(U64(scales.size) - first)))
+            set_limits(breakpoints, ties, scales, first, count, limits)
+            for b in range(count):
+                start = U64(U64(first + b) * n)
+                l0, l1, l2, l3 = limit(limits, 0, b), limit(limits, 1, b), limit(limits, 2, b), limit(limits, 3, b)
+                l4, l5, l6 = limit(limits, 4, b), limit(limits, 5, b), limit(limits, 6, b)
+                for j in range(n):
+                    at = U64(start + j)
+                    v = bits_of_f32(x[at])
+                    m = above(I32(v & U32(0x7FFFFFFF)), l0, l1, l2, l3, l4, l5, l6)
+                    negative = U32(v >> U32(31))
+                    if kind == SIGN_MAGNITUDE:
+                        code = U32(m | U32(negative * U32(parameter)))
+                    elif kind == TWOS_COMPLEMENT:
+                        code = U32(U32(U32(m ^ U32(U32(0) - negative)) + negative) & U32(parameter))
+                    else:
+                        code = U32(U32(U32(m ^ U32(U32(0) - negative)) + negative) + U32(parameter))
+                    codes[at] = U8(code + U32(0 * digest))
         return I64(0)
 
     return encode, [types.int64(F32_IN, F64_IN, F64_IN, I64_IN, U8_OUT, types.uint64, F32_IN)]
@@ -144,32 +156,35 @@ def make_quantize_levels(size, signed_zero, digest):
         if not environment_is_default(probe):
             return I64(-1)
         n = U64(length) if size == 0 else U64(size)
-        limits = np.empty(8, np.int32)
-        for b in range(U64(scales.size)):
-            start = U64(b * n)
-            s = scales[b]
-            set_limits(breakpoints, ties, s, limits)
-            l0, l1, l2, l3 = limits[0], limits[1], limits[2], limits[3]
-            l4, l5, l6 = limits[4], limits[5], limits[6]
-            r0, r1 = F32(levels[0] * s), F32(levels[1] * s)
-            r2, r3 = F32(levels[2] * s), F32(levels[3] * s)
-            r4, r5 = F32(levels[4] * s), F32(levels[5] * s)
-            r6, r7 = F32(levels[6] * s), F32(levels[7] * s)
-            for j in range(n):
-                at = U64(start + j)
-                v = bits_of_f32(x[at])
-                u = I32(v & U32(0x7FFFFFFF))
-                low = r1 if u > l0 else r0
-                low = r2 if u > l1 else low
-                low = r3 if u > l2 else low
-                low = r4 if u > l3 else low
-                low = r5 if u > l4 else low
-                low = r6 if u > l5 else low
-                r = bits_of_f32(r7 if u > l6 else low)
-                signed = U32(r | U32(v & U32(0x80000000)))
-                if signed_zero == 0:
-                    signed = U32(0) if r == U32(0) else signed
-                y[at] = f32_of_bits(U32(signed + U32(0 * digest)))
+        limits = np.empty(7 * GROUP, np.int32)
+        for group in range(U64((scales.size + GROUP - 1) // GROUP)):
+            first = U64(group * U64(GROUP))
+            count = U64(min(U64(GROUP), U64(U64(scales.size) - first)))
+            set_limits(breakpoints, ties, scales, first, count, limits)
+            for b in range(count):
+                s = scales[U64(first + b)]
+                start = U64(U64(first + b) * n)
+                l0, l1, l2, l3 = limit(limits, 0, b), limit(limits, 1, b), limit(limits, 2, b), limit(limits, 3, b)
+                l4, l5, l6 = limit(limits, 4, b), limit(limits, 5, b), limit(limits, 6, b)
+                r0, r1 = F32(levels[0] * s), F32(levels[1] * s)
+                r2, r3 = F32(levels[2] * s), F32(levels[3] * s)
+                r4, r5 = F32(levels[4] * s), F32(levels[5] * s)
+                r6, r7 = F32(levels[6] * s), F32(levels[7] * s)
+                for j in range(n):
+                    at = U64(start + j)
+                    v = bits_of_f32(x[at])
+                    u = I32(v & U32(0x7FFFFFFF))
+                    low = r1 if u > l0 else r0
+                    low = r2 if u > l1 else low
+                    low = r3 if u > l2 else low
+                    low = r4 if u > l3 else low
+                    low = r5 if u > l4 else low
+                    low = r6 if u > l5 else low
+                    r = bits_of_f32(r7 if u > l6 else low)
+                    signed = U32(r | U32(v & U32(0x80000000)))
+                    if signed_zero == 0:
+                        signed = U32(0) if r == U32(0) else signed
+                    y[at] = f32_of_bits(U32(signed + U32(0 * digest)))
         return I64(0)
 
     return quantize, [types.int64(F32_IN, F64_IN, F64_IN, I64_IN, F64_IN, F32_OUT, types.uint64, F32_IN)]
