@@ -217,6 +217,7 @@ def main() -> None:
     )
     options = parser.parse_args()
     ao, micro, sizes = torchao(), microxcaling(options.microxcaling), tuple(options.sizes)
+    nf.warmup("mxfp8_e4m3", "mxfp4", "mxint8", "nvfp4", "nvfp4_single", "int8_absmax", "ternary_absmean")
     print(
         f"numpy {np.__version__}, torch {torch.__version__}, torchao {'yes' if ao else 'no'}, microxcaling "
         f"{'yes' if micro else 'no'}, python {platform.python_version()}, one thread, median of {options.rounds} rounds"
